@@ -1,0 +1,35 @@
+//! Row-level security: the one setting that names the tenant, and the policies
+//! that read it.
+//!
+//! Setter and reader use the same constants, so they cannot drift apart. The
+//! expression gives NULL, hence no row, for a setting that is absent *or*
+//! empty: after a transaction-local `set_config` has ended, PostgreSQL leaves
+//! `''` behind, not NULL. It stands in a sub-select so that the planner reads
+//! it once a statement and not once a row.
+
+/// The setting that carries the tenant's id for the length of a transaction.
+pub const SETTING: &str = "tenancy.tenant_id";
+
+/// The column that tells tenants apart in the shared layout.
+pub const COLUMN: &str = "tenant_id";
+
+/// The restrictive policy: it is ANDed with all others, so no permissive policy
+/// added later can widen what a tenant sees ([CREATE POLICY]).
+///
+/// [CREATE POLICY]: https://www.postgresql.org/docs/current/sql-createpolicy.html
+pub const ISOLATION_POLICY: &str = "tenancy_isolation";
+
+/// The permissive policy, without which a restrictive one lets nothing through.
+pub const ACCESS_POLICY: &str = "tenancy_access";
+
+/// The current tenant's id, or NULL.
+#[must_use]
+pub fn current_tenant() -> String {
+    format!("nullif(current_setting('{SETTING}', true), '')::uuid")
+}
+
+/// The condition of the restrictive policy.
+#[must_use]
+pub fn condition() -> String {
+    format!("{COLUMN} = (select {})", current_tenant())
+}

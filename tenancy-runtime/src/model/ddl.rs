@@ -1,0 +1,302 @@
+//! The SQL that makes a model's table, in each layout.
+//!
+//! The layouts differ in one thing: in the shared one every key leads with
+//! `tenant_id`, so that no unique error and no foreign-key check can tell of
+//! another tenant's rows. Constraint names are the same in both, so one query
+//! serves both.
+
+use super::{Audience, ColumnDef, ModelDef, ReferenceDef};
+use crate::isolation::rls;
+use crate::tenant::SchemaName;
+
+/// What the application role may do with a tenant's table. Neither `TRUNCATE`
+/// nor `REFERENCES`: row-level security does not apply to them
+/// ([Row Security Policies]).
+///
+/// [Row Security Policies]: https://www.postgresql.org/docs/current/ddl-rowsecurity.html
+pub const PRIVILEGES_TENANT: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE"];
+
+/// What the application role may do with a table that all tenants read.
+pub const PRIVILEGES_SHARED: &[&str] = &["SELECT"];
+
+/// Where a tenant's tables are made, and in which form.
+#[derive(Debug, Clone, Copy)]
+pub enum Layout<'a> {
+    /// One set of tables for all tenants, in the shared schema.
+    Shared(&'a SchemaName),
+    /// A schema of the tenant's own, beside the shared one.
+    Dedicated {
+        /// The tenant's schema.
+        own: &'a SchemaName,
+        /// The schema of the tables that all tenants read.
+        shared: &'a SchemaName,
+    },
+}
+
+impl Layout<'_> {
+    /// The schema in which `model`'s table lies.
+    #[must_use]
+    pub fn schema_of(&self, model: &ModelDef) -> &SchemaName {
+        match (self, model.audience) {
+            (Self::Dedicated { own, .. }, Audience::Tenant) => own,
+            (Self::Dedicated { shared, .. }, Audience::Shared) => shared,
+            (Self::Shared(shared), _) => shared,
+        }
+    }
+
+    /// Whether `model`'s keys lead with `tenant_id` here.
+    #[must_use]
+    pub fn has_tenant_id(&self, model: &ModelDef) -> bool {
+        matches!(self, Self::Shared(_)) && model.audience == Audience::Tenant
+    }
+
+    fn table(&self, model: &ModelDef) -> String {
+        format!("{}.{}", self.schema_of(model).quoted(), quoted(model.table))
+    }
+
+    fn key(&self, model: &ModelDef, columns: &[&str]) -> String {
+        let lead = self.has_tenant_id(model).then_some(rls::COLUMN);
+        let columns = lead.into_iter().chain(columns.iter().copied()).map(quoted);
+        columns.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl ModelDef {
+    /// The name of the primary key, the same in every layout.
+    #[must_use]
+    pub fn primary_key_name(&self) -> String {
+        format!("{}_pkey", self.table)
+    }
+
+    /// What the application role may do with the table.
+    #[must_use]
+    pub fn privileges(&self) -> &'static [&'static str] {
+        match self.audience {
+            Audience::Tenant => PRIVILEGES_TENANT,
+            Audience::Shared => PRIVILEGES_SHARED,
+        }
+    }
+
+    /// The statements that make the table with its indexes, row-level security
+    /// and grants to `app_role`; not its foreign keys, which need all tables.
+    #[must_use]
+    pub fn create(&self, layout: Layout<'_>, app_role: &str) -> Vec<String> {
+        let table = layout.table(self);
+        let role = quoted(app_role);
+        let mut statements = vec![
+            self.create_table(layout),
+            format!("REVOKE ALL ON {table} FROM PUBLIC"),
+            format!(
+                "GRANT {} ON {table} TO {role}",
+                self.privileges().join(", ")
+            ),
+        ];
+        statements.extend(self.indexes.iter().map(|index| {
+            let columns = layout.key(self, index.columns);
+            format!("CREATE INDEX {} ON {table} ({columns})", quoted(index.name))
+        }));
+        if layout.has_tenant_id(self) {
+            statements.extend(self.row_level_security(layout));
+        }
+        statements
+    }
+
+    fn create_table(&self, layout: Layout<'_>) -> String {
+        let tenant_id = layout.has_tenant_id(self).then(|| {
+            format!(
+                "{} uuid NOT NULL DEFAULT {}",
+                quoted(rls::COLUMN),
+                rls::current_tenant()
+            )
+        });
+        let primary_key = format!(
+            "CONSTRAINT {} PRIMARY KEY ({})",
+            quoted(&self.primary_key_name()),
+            layout.key(self, self.primary_key)
+        );
+        let uniques = self.uniques.iter().map(|unique| {
+            let columns = layout.key(self, unique.columns);
+            format!("CONSTRAINT {} UNIQUE ({columns})", quoted(unique.name))
+        });
+        let parts: Vec<String> = tenant_id
+            .into_iter()
+            .chain(self.columns.iter().map(ColumnDef::sql))
+            .chain([primary_key])
+            .chain(uniques)
+            .collect();
+        format!(
+            "CREATE TABLE {} (\n    {}\n)",
+            layout.table(self),
+            parts.join(",\n    ")
+        )
+    }
+
+    /// The statements that put the table under row-level security.
+    #[must_use]
+    pub fn row_level_security(&self, layout: Layout<'_>) -> Vec<String> {
+        let table = layout.table(self);
+        let condition = rls::condition();
+        vec![
+            format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"),
+            format!("ALTER TABLE {table} FORCE ROW LEVEL SECURITY"),
+            format!(
+                "CREATE POLICY {} ON {table} AS PERMISSIVE FOR ALL TO PUBLIC \
+                 USING (true) WITH CHECK (true)",
+                rls::ACCESS_POLICY
+            ),
+            format!(
+                "CREATE POLICY {} ON {table} AS RESTRICTIVE FOR ALL TO PUBLIC \
+                 USING ({condition}) WITH CHECK ({condition})",
+                rls::ISOLATION_POLICY
+            ),
+        ]
+    }
+
+    /// The statements that add the foreign keys; every table exists by then.
+    #[must_use]
+    pub fn foreign_keys(&self, layout: Layout<'_>) -> Vec<String> {
+        self.references
+            .iter()
+            .map(|reference| self.foreign_key(reference, layout))
+            .collect()
+    }
+
+    fn foreign_key(&self, reference: &ReferenceDef, layout: Layout<'_>) -> String {
+        let target = (reference.target)();
+        // A row of a tenant may point at a table that all tenants read; that
+        // one has no tenant_id to lead with, and nothing to give away.
+        let lead = layout.has_tenant_id(self) && layout.has_tenant_id(target);
+        let columns = |column: &str| {
+            let lead = lead.then_some(rls::COLUMN);
+            lead.into_iter()
+                .chain([column])
+                .map(quoted)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        format!(
+            "ALTER TABLE {} ADD CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({})",
+            layout.table(self),
+            quoted(reference.name),
+            columns(reference.column),
+            layout.table(target),
+            columns(target.primary_key[0]),
+        )
+    }
+}
+
+impl ColumnDef {
+    fn sql(&self) -> String {
+        let mut sql = format!("{} {}", quoted(self.name), self.sql_type);
+        if !self.nullable {
+            sql.push_str(" NOT NULL");
+        }
+        if self.identity {
+            sql.push_str(" GENERATED BY DEFAULT AS IDENTITY");
+        }
+        if let Some(default) = self.default {
+            sql.push_str(" DEFAULT ");
+            sql.push_str(default);
+        }
+        sql
+    }
+}
+
+/// A quoted identifier ([Lexical Structure]): a quote inside is doubled.
+///
+/// [Lexical Structure]: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+pub(crate) fn quoted(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::KeyDef;
+    use super::*;
+
+    static USERS: ModelDef = ModelDef {
+        name: "User",
+        table: "users",
+        audience: Audience::Tenant,
+        columns: &[ColumnDef {
+            identity: true,
+            ..ColumnDef::new("id", "bigint")
+        }],
+        primary_key: &["id"],
+        uniques: &[],
+        indexes: &[],
+        references: &[],
+    };
+
+    static TODOS: ModelDef = ModelDef {
+        name: "Todo",
+        table: "todos",
+        audience: Audience::Tenant,
+        columns: &[
+            ColumnDef {
+                default: Some("gen_random_uuid()"),
+                ..ColumnDef::new("id", "uuid")
+            },
+            ColumnDef::new("title", "text"),
+            ColumnDef {
+                nullable: true,
+                ..ColumnDef::new("user_id", "bigint")
+            },
+        ],
+        primary_key: &["id"],
+        uniques: &[KeyDef {
+            name: "todos_title_key",
+            columns: &["title"],
+        }],
+        indexes: &[KeyDef {
+            name: "todos_user_id_idx",
+            columns: &["user_id"],
+        }],
+        references: &[ReferenceDef {
+            name: "todos_user_id_fkey",
+            column: "user_id",
+            target: || &USERS,
+        }],
+    };
+
+    #[test]
+    fn every_key_of_the_shared_layout_leads_with_tenant_id() {
+        let shared: SchemaName = "shared".parse().unwrap();
+        let layout = Layout::Shared(&shared);
+        let sql = [TODOS.create(layout, "app"), TODOS.foreign_keys(layout)]
+            .concat()
+            .join(";\n");
+        for expected in [
+            "PRIMARY KEY (\"tenant_id\", \"id\")",
+            "UNIQUE (\"tenant_id\", \"title\")",
+            "CREATE INDEX \"todos_user_id_idx\" ON \"shared\".\"todos\" (\"tenant_id\", \"user_id\")",
+            "FOREIGN KEY (\"tenant_id\", \"user_id\") REFERENCES \"shared\".\"users\" (\"tenant_id\", \"id\")",
+            "FORCE ROW LEVEL SECURITY",
+            "AS RESTRICTIVE",
+        ] {
+            assert!(sql.contains(expected), "{expected} is missing in:\n{sql}");
+        }
+    }
+
+    #[test]
+    fn a_dedicated_layout_has_plain_keys_under_the_same_names() {
+        let own: SchemaName = "t_1".parse().unwrap();
+        let shared: SchemaName = "shared".parse().unwrap();
+        let layout = Layout::Dedicated {
+            own: &own,
+            shared: &shared,
+        };
+        let sql = [TODOS.create(layout, "app"), TODOS.foreign_keys(layout)]
+            .concat()
+            .join(";\n");
+        assert!(!sql.contains("tenant_id"), "{sql}");
+        assert!(
+            sql.contains("CONSTRAINT \"todos_title_key\" UNIQUE (\"title\")"),
+            "{sql}"
+        );
+        assert!(
+            sql.contains("REFERENCES \"t_1\".\"users\" (\"id\")"),
+            "{sql}"
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! What a tenant may use. Features are declared once, by
+//! [`features!`](crate::features), and handlers name the generated constants,
+//! so a misspelt one does not compile.
+
+use std::fmt;
+
+/// A feature of the application, declared by [`features!`](crate::features).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Feature(&'static str);
+
+impl Feature {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn declare(name: &'static str) -> Self {
+        Self(name)
+    }
+
+    /// The name stored with a tenant.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl From<Feature> for String {
+    fn from(feature: Feature) -> Self {
+        feature.0.to_owned()
+    }
+}
+
+/// Declares the application's features, in the root of the crate.
+///
+/// It makes a module `features` with one constant for each, which
+/// `#[tenant_handler(feature = "…")]` names: a feature that is not declared
+/// does not compile.
+///
+/// ```
+/// tenancy_runtime::features! {
+///     /// Charts and summaries.
+///     advanced_analytics,
+///     exports,
+/// }
+///
+/// # fn main() {
+/// assert_eq!(features::advanced_analytics.name(), "advanced_analytics");
+/// assert_eq!(features::ALL.len(), 2);
+/// # }
+/// ```
+#[macro_export]
+macro_rules! features {
+    ($($(#[$attr:meta])* $name:ident),+ $(,)?) => {
+        /// The features of this application.
+        #[allow(non_upper_case_globals, missing_docs)]
+        pub mod features {
+            $($(#[$attr])* pub const $name: $crate::plan::Feature =
+                $crate::plan::Feature::declare(stringify!($name));)+
+            /// Every feature, in the order of declaration.
+            pub const ALL: &[$crate::plan::Feature] = &[$($name),+];
+        }
+    };
+}

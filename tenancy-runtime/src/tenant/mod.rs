@@ -1,0 +1,16 @@
+//! The plain types every room speaks: who a tenant is and where its data lives.
+//!
+//! Each type refuses bad values at construction, so that a value in hand is
+//! always a valid one and nothing downstream checks again.
+
+mod id;
+mod locator;
+mod record;
+mod slug;
+mod status;
+
+pub use id::{InvalidTenantId, TenantId};
+pub use locator::{InvalidLocator, Locator, SchemaName};
+pub use record::{NewTenant, TenantRecord};
+pub use slug::{InvalidSlug, Slug};
+pub use status::{InvalidStatus, TenantStatus};

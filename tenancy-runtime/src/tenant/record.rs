@@ -1,0 +1,110 @@
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::{InvalidSlug, Locator, Slug, TenantId, TenantStatus};
+use crate::isolation::Strategy;
+
+/// What the registry stores of a tenant. Having one proves nothing: only an
+/// admitted [`Tenant`](crate::admit::Tenant) opens a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TenantRecord {
+    /// Identity, never reused.
+    pub id: TenantId,
+    /// Public name.
+    pub slug: Slug,
+    /// Name for people.
+    pub name: String,
+    /// Stage of life.
+    pub status: TenantStatus,
+    /// Where the data lives; `None` in an application without a database.
+    pub locator: Option<Locator>,
+    /// The plan the tenant is on, if any.
+    pub plan: Option<String>,
+    /// The features the tenant has.
+    pub features: BTreeSet<String>,
+    /// When it was registered.
+    pub created_at: DateTime<Utc>,
+}
+
+impl TenantRecord {
+    /// The strategy that isolates this tenant; `None` without a database.
+    #[must_use]
+    pub fn strategy(&self) -> Option<Strategy> {
+        self.locator.as_ref().map(|locator| match locator {
+            Locator::Shared(_) => Strategy::Rls,
+            Locator::Schema(_) => Strategy::Schema,
+        })
+    }
+}
+
+/// A tenant to be registered.
+///
+/// ```
+/// use tenancy_runtime::tenant::NewTenant;
+///
+/// let new = NewTenant::new("acme-corp")?.name("Acme Corp").plan("enterprise");
+/// assert_eq!(new.slug.as_str(), "acme-corp");
+/// # Ok::<(), tenancy_runtime::tenant::InvalidSlug>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewTenant {
+    /// Public name.
+    pub slug: Slug,
+    /// Name for people; the slug unless set.
+    pub name: String,
+    /// The plan, if any.
+    pub plan: Option<String>,
+    /// The features the tenant starts with.
+    pub features: BTreeSet<String>,
+    /// The strategy for this tenant; `None` leaves it to the application's isolation.
+    pub strategy: Option<Strategy>,
+}
+
+impl NewTenant {
+    /// Starts from a slug.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSlug`] if `slug` is none.
+    pub fn new(slug: &str) -> Result<Self, InvalidSlug> {
+        let slug: Slug = slug.parse()?;
+        Ok(Self {
+            name: slug.to_string(),
+            slug,
+            plan: None,
+            features: BTreeSet::new(),
+            strategy: None,
+        })
+    }
+
+    /// Sets the name for people.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets the plan.
+    #[must_use]
+    pub fn plan(mut self, plan: impl Into<String>) -> Self {
+        self.plan = Some(plan.into());
+        self
+    }
+
+    /// Adds a feature.
+    #[must_use]
+    pub fn feature(mut self, feature: impl Into<String>) -> Self {
+        self.features.insert(feature.into());
+        self
+    }
+
+    /// Overrides the application's choice of strategy for this tenant.
+    #[must_use]
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = Some(strategy);
+        self
+    }
+}
