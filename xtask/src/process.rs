@@ -125,7 +125,9 @@ mod tests {
     #[test]
     fn a_signal_reaches_its_process() {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        assert!(command_line(child.id()).unwrap().contains("sleep"));
+        // A process that has just started shows its command line a bit later.
+        let shown = || command_line(child.id()).is_some_and(|line| line.contains("sleep"));
+        assert!(wait_until(Duration::from_secs(10), shown));
         signal(child.id(), "TERM");
         assert!(wait_until(Duration::from_secs(10), || child
             .try_wait()
