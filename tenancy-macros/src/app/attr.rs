@@ -189,9 +189,18 @@ impl Written {
         let Ok(name) = Ident::parse_any(input) else {
             return Err(input.error("expected an option, such as `isolation = \"rls\"`"));
         };
+        let rest: TokenStream = input.parse()?;
         let Some(definition) = OPTIONS.pick(&name.to_string(), &name, errors) else {
-            // Its value says nothing without it.
-            input.parse::<TokenStream>()?;
+            // A misspelt option is not a missing one as well.
+            if let Some(definition) = OPTIONS.meant(&name.to_string())
+                && self.get(definition.key).is_none()
+            {
+                self.0.push(Given {
+                    name,
+                    definition,
+                    value: None,
+                });
+            }
             return Ok(());
         };
         let usage = |tokens: &dyn ToTokens| {
@@ -201,7 +210,6 @@ impl Written {
                 format_args!("write it as `{example}`"),
             )
         };
-        let rest: TokenStream = input.parse()?;
         let value = match definition.shape {
             Shape::Text => text.parse2(rest.clone()).map(Value::Text),
             Shape::Texts => list.parse2(rest.clone()).map(Value::Texts),
@@ -218,10 +226,11 @@ impl Written {
             }
         });
         if self.get(definition.key).is_some() {
-            errors.at(
-                &name,
-                format_args!("`{name}` is given twice; give all its values in one place"),
-            );
+            let advice = match definition.shape {
+                Shape::Text => "",
+                Shape::Texts | Shape::Paths => "; give all its values in one place",
+            };
+            errors.at(&name, format_args!("`{name}` is given twice{advice}"));
             return Ok(());
         }
         let value = errors.ok(value);

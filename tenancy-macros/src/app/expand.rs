@@ -4,11 +4,12 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Path, ReturnType, Visibility};
+use syn::{Index, Path, ReturnType, Visibility};
 
 use crate::common::{Crate, Function};
 
 use super::ir::{App, Embedded, Isolation, Main, Resolver, Strategy};
+use super::main_function::starts_a_runtime;
 
 pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function) -> TokenStream {
     let conditions = function.conditions();
@@ -17,19 +18,24 @@ pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function)
     let inner = inner(function);
     let builder = builder(krate, app);
     let body = body(krate, main, function);
-    let duplicates = duplicates(krate, &app.routes);
+    let duplicates = duplicates(krate, &app.routes).map(|checks| quote!(#conditions #checks));
     quote! {
         #conditions
         #visibility fn main() -> ::std::process::ExitCode {
             #inner
             #krate::__private::run(#builder, async |app| #body)
         }
-        #(#conditions #duplicates)*
+        #duplicates
     }
 }
 
 /// The user's function and a `main`, so that a missing one is no second mistake.
 pub(super) fn fallback(function: &Function) -> TokenStream {
+    let mut function = function.clone();
+    function
+        .attributes
+        .retain(|attribute| !starts_a_runtime(attribute));
+    let function = &function;
     let conditions = function.conditions();
     if function.signature.ident != "main" {
         return quote! {
@@ -52,7 +58,8 @@ pub(super) fn fallback(function: &Function) -> TokenStream {
 fn inner(function: &Function) -> TokenStream {
     let mut inner = function.clone();
     inner.visibility = Visibility::Inherited;
-    quote!(#inner)
+    // It has to be asynchronous also where it waits for nothing.
+    quote!(#[allow(clippy::unused_async)] #inner)
 }
 
 fn builder(krate: &Crate, app: &App) -> TokenStream {
@@ -140,8 +147,7 @@ fn body(krate: &Crate, main: &Main, function: &Function) -> TokenStream {
             quote!({ #outcome?; app.serve().await })
         }
         Main::Serves(span) => {
-            let app = quote!(app);
-            let call = quote_spanned!(*span=> main(#app));
+            let call = quote_spanned!(*span=> main(app));
             quote_spanned! {returned=>
                 #krate::__private::MainResult::into_result(#call.await)
             }
@@ -151,28 +157,30 @@ fn body(krate: &Crate, main: &Main, function: &Function) -> TokenStream {
 
 /// One assertion for each route but the first: only the compiler knows what a
 /// path leads to, and so which method and path it stands for.
-fn duplicates(krate: &Crate, routes: &[Path]) -> Vec<TokenStream> {
-    routes
-        .iter()
-        .enumerate()
-        .skip(1)
-        .map(|(position, route)| {
-            let earlier = &routes[..position];
-            // The last name: on stable an error covers the first token of what
-            // it is spanned on, and in `todos::create` that says less.
-            let span = route
-                .segments
-                .last()
-                .map_or_else(|| route.span(), Spanned::span);
-            quote_spanned! {span=>
-                const _: () = ::core::assert!(
-                    !#krate::__private::is_taken(
-                        &[#(<#earlier as #krate::__private::RoutedHandler>::SPEC),*],
-                        <#route as #krate::__private::RoutedHandler>::SPEC,
-                    ),
-                    "this handler has the method and path of an earlier one in `routes(…)`"
-                );
-            }
-        })
-        .collect()
+fn duplicates(krate: &Crate, routes: &[Path]) -> Option<TokenStream> {
+    if routes.len() < 2 {
+        return None;
+    }
+    let checks = routes.iter().enumerate().skip(1).map(|(position, route)| {
+        // The last name: on stable an error covers the first token of what it
+        // is spanned on, and in `todos::create` that says less.
+        let span = route
+            .segments
+            .last()
+            .map_or_else(|| route.span(), Spanned::span);
+        let position = Index::from(position);
+        quote_spanned! {span=>
+            const _: () = ::core::assert!(
+                !#krate::__private::is_taken(ROUTES.split_at(#position).0, ROUTES[#position]),
+                "this handler has the method and path of an earlier one in `routes(…)`"
+            );
+        }
+    });
+    Some(quote! {
+        const _: () = {
+            const ROUTES: &[#krate::__private::RouteSpec] =
+                &[#(<#routes as #krate::__private::RoutedHandler>::SPEC),*];
+            #(#checks)*
+        };
+    })
 }

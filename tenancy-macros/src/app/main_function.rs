@@ -1,7 +1,7 @@
 //! The rules about the function the attribute is on.
 
-use syn::FnArg;
 use syn::spanned::Spanned;
+use syn::{Attribute, FnArg};
 
 use crate::common::{Errors, Function};
 
@@ -49,14 +49,16 @@ pub(super) fn check(function: &Function, errors: &mut Errors) -> Main {
 
 /// An attribute like `#[tokio::main]` would make `main` synchronous again.
 fn other_runtime(function: &Function, errors: &mut Errors) {
-    let other = function.attributes.iter().find(|attribute| {
-        let segments = &attribute.path().segments;
-        segments.len() > 1 && segments.last().is_some_and(|last| last.ident == "main")
-    });
-    if let Some(attribute) = other {
+    let mut attributes = function.attributes.iter();
+    if let Some(attribute) = attributes.find(|attribute| starts_a_runtime(attribute)) {
         errors.at(
             attribute,
             "`#[tenancy::app]` starts the asynchronous runtime: drop this attribute",
         );
     }
+}
+
+pub(super) fn starts_a_runtime(attribute: &Attribute) -> bool {
+    let segments = &attribute.path().segments;
+    segments.len() > 1 && segments.last().is_some_and(|last| last.ident == "main")
 }

@@ -1,6 +1,6 @@
 use quote::ToTokens;
 
-use super::{Errors, did_you_mean};
+use super::{Errors, did_you_mean, suggest::nearest};
 
 /// The legal words of one place in an attribute, and what each stands for.
 ///
@@ -35,6 +35,12 @@ impl<T: Copy> Choices<T> {
             .iter()
             .find(|(known, _)| *known == word)
             .map(|(_, meaning)| *meaning)
+    }
+
+    /// What a misspelt `word` was meant to stand for, to reason on after it was
+    /// reported.
+    pub(crate) fn meant(&self, word: &str) -> Option<T> {
+        self.find(nearest(&word.to_lowercase(), self.words())?)
     }
 
     fn words(&self) -> impl Iterator<Item = &'static str> {

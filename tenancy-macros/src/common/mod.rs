@@ -8,6 +8,8 @@ mod function;
 mod krate;
 mod parts;
 mod suggest;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub(crate) use choices::Choices;
 pub(crate) use errors::Errors;

@@ -89,7 +89,7 @@ impl Written {
     fn part(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
         if input.peek(LitStr) {
             self.path(input.parse()?, errors);
-            return Ok(());
+            return end(input);
         }
         if !input.peek(Ident::peek_any) {
             return Err(input.error(format_args!(
@@ -97,7 +97,12 @@ impl Written {
             )));
         }
         let name = Ident::parse_any(input)?;
-        if input.is_empty() && OPTIONS.find(&name.to_string()).is_none() {
+        let word = name.to_string();
+        let may_be_method = match METHODS.find(&word) {
+            Some(_) => true,
+            None => self.method.is_none() && OPTIONS.find(&word).is_none(),
+        };
+        if input.is_empty() && may_be_method {
             self.method(name, errors);
             return Ok(());
         }
@@ -184,13 +189,20 @@ impl Written {
                     .is_none()
             }
         };
-        // What follows a broken value was reported with it.
-        let rest: TokenStream = input.parse()?;
-        if !broken && !rest.is_empty() {
-            errors.at(rest, "expected `,` before this");
+        if broken {
+            // What follows was reported with it.
+            input.parse::<TokenStream>()?;
         }
-        Ok(())
+        end(input)
     }
+}
+
+fn end(input: ParseStream<'_>) -> syn::Result<()> {
+    let rest: TokenStream = input.parse()?;
+    if rest.is_empty() {
+        return Ok(());
+    }
+    Err(syn::Error::new_spanned(rest, "write a comma before this"))
 }
 
 /// The value of `tenant = "…"`.
@@ -205,15 +217,18 @@ fn feature(name: &Ident, input: ParseStream<'_>) -> syn::Result<Feature> {
     let usage = || {
         syn::Error::new(
             name.span(),
-            "write `feature = \"exports\"`, or the path of a constant",
+            "write one feature, `feature = \"exports\"`, or the path of its constant",
         )
     };
     input.parse::<Token![=]>().map_err(|_| usage())?;
     if !input.peek(LitStr) {
-        return input
-            .call(Path::parse_mod_style)
-            .map(Feature::At)
-            .map_err(|_| usage());
+        let path = input.call(Path::parse_mod_style).map_err(|_| usage())?;
+        // The name alone means the same as in quotes: for a misspelt one the
+        // compiler suggests to write the right one without them.
+        return Ok(match path.get_ident() {
+            Some(name) => Feature::Declared(name.clone()),
+            None => Feature::At(path),
+        });
     }
     let literal: LitStr = input.parse()?;
     literal

@@ -3,7 +3,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{FnArg, LitStr, parse_quote};
+use syn::{Attribute, FnArg, LitStr, parse_quote};
 
 use crate::common::{Crate, Function};
 
@@ -23,10 +23,11 @@ pub(super) fn expand(krate: &Crate, handler: &Handler, function: &Function) -> T
     if let Some(feature) = &handler.feature {
         beside.push(feature_gate(krate, name, feature));
     }
+    // Before the route: what it says of an argument is read first.
+    beside.push(proof::of(krate, function, &gated, handler.route.is_some()));
     if let Some(route) = &handler.route {
         beside.push(routed_handler(krate, name, route));
     }
-    beside.push(proof::of(krate, &gated, handler.route.is_some()));
     with_conditions(&gated, &beside)
 }
 
@@ -60,7 +61,12 @@ pub(super) fn fallback(krate: &Crate, written: &Written, function: &Function) ->
 /// The function and what goes beside it, which exists only where it does.
 fn with_conditions(function: &Function, beside: &[TokenStream]) -> TokenStream {
     let conditions = function.conditions();
-    let conditions = quote!(#(#conditions)*);
+    let mut conditions = quote!(#(#conditions)*);
+    let is_deprecated = |attribute: &Attribute| attribute.path().is_ident("deprecated");
+    if function.attributes.iter().any(is_deprecated) {
+        // The warning is for who uses it, not for what is written here.
+        conditions.extend(quote!(#[allow(deprecated)]));
+    }
     quote! {
         #function
         #(#conditions #beside)*
@@ -84,6 +90,7 @@ fn feature_gate(krate: &Crate, name: &Ident, feature: &Feature) -> TokenStream {
         Feature::At(path) => quote!(#path),
     };
     quote! {
+        #[allow(unused_qualifications)]
         #[automatically_derived]
         impl #krate::__private::FeatureGate for #name {
             const FEATURE: #krate::__private::Feature = #feature;

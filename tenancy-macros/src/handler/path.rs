@@ -17,7 +17,6 @@ pub(super) fn check(path: &LitStr, errors: &mut Errors) {
             path,
             format_args!("a path starts with `/`: write \"/{text}\""),
         );
-        return;
     }
     if text.contains(['?', '#']) || text.contains(char::is_whitespace) {
         errors.at(
