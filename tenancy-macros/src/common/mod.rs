@@ -1,10 +1,19 @@
 //! What every macro here needs: collected errors, the path of the `tenancy`
-//! crate as the user named it, and "did you mean".
+//! crate as the user named it, tables of legal words with "did you mean", and
+//! functions and attributes taken apart no further than needed.
 
+mod choices;
 mod errors;
+mod function;
 mod krate;
+mod parts;
 mod suggest;
+#[cfg(test)]
+pub(crate) mod testing;
 
+pub(crate) use choices::Choices;
 pub(crate) use errors::Errors;
+pub(crate) use function::Function;
 pub(crate) use krate::Crate;
+pub(crate) use parts::parts;
 pub(crate) use suggest::did_you_mean;

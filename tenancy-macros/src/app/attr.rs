@@ -1,0 +1,267 @@
+//! `#[tenancy::app(isolation = "rls", routes(…), …)]` as written.
+//!
+//! [`OPTIONS`] holds every option and the shape of its value; what is expected,
+//! what was meant and what to write instead is read from there.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{LitStr, Path, Token, parenthesized};
+
+use crate::common::{Choices, Errors, parts};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Key {
+    Isolation,
+    Premium,
+    Standard,
+    PremiumTenants,
+    PremiumPlans,
+    Resolver,
+    Header,
+    Embedded,
+    Models,
+    Routes,
+    Seed,
+}
+
+/// An option: which it is, the shape of its value, and an example for messages.
+#[derive(Clone, Copy)]
+pub(super) struct Definition {
+    pub(super) key: Key,
+    shape: Shape,
+    pub(super) example: &'static str,
+}
+
+#[derive(Clone, Copy)]
+enum Shape {
+    Text,
+    Texts,
+    Paths,
+}
+
+const fn option(
+    name: &'static str,
+    key: Key,
+    shape: Shape,
+    example: &'static str,
+) -> (&'static str, Definition) {
+    (
+        name,
+        Definition {
+            key,
+            shape,
+            example,
+        },
+    )
+}
+
+pub(super) const OPTIONS: Choices<Definition> = Choices {
+    what: "option",
+    all: &[
+        option(
+            "isolation",
+            Key::Isolation,
+            Shape::Text,
+            "isolation = \"rls\"",
+        ),
+        option("premium", Key::Premium, Shape::Text, "premium = \"schema\""),
+        option("standard", Key::Standard, Shape::Text, "standard = \"rls\""),
+        option(
+            "premium_tenants",
+            Key::PremiumTenants,
+            Shape::Texts,
+            "premium_tenants(\"acme-corp\")",
+        ),
+        option(
+            "premium_plans",
+            Key::PremiumPlans,
+            Shape::Texts,
+            "premium_plans(\"enterprise\")",
+        ),
+        option(
+            "resolver",
+            Key::Resolver,
+            Shape::Text,
+            "resolver = \"header\"",
+        ),
+        option(
+            "header",
+            Key::Header,
+            Shape::Text,
+            "header = \"X-Tenant-ID\"",
+        ),
+        option(
+            "embedded",
+            Key::Embedded,
+            Shape::Text,
+            "embedded = \"temporary\"",
+        ),
+        option(
+            "models",
+            Key::Models,
+            Shape::Paths,
+            "models(Todo, crate::plans::Plan)",
+        ),
+        option(
+            "routes",
+            Key::Routes,
+            Shape::Paths,
+            "routes(list, todos::create)",
+        ),
+        option(
+            "seed",
+            Key::Seed,
+            Shape::Texts,
+            "seed(\"acme-corp\", \"globex\")",
+        ),
+    ],
+};
+
+/// The attribute as written: each option at most once.
+pub(super) struct Written(Vec<Given>);
+
+/// One option. `value` is absent after a mistake in it, which was reported.
+pub(super) struct Given {
+    pub(super) name: Ident,
+    pub(super) definition: Definition,
+    value: Option<Value>,
+}
+
+enum Value {
+    Text(LitStr),
+    Texts(Vec<LitStr>),
+    Paths(Vec<Path>),
+}
+
+impl Given {
+    pub(super) fn is_empty_list(&self) -> bool {
+        match &self.value {
+            Some(Value::Texts(texts)) => texts.is_empty(),
+            Some(Value::Paths(paths)) => paths.is_empty(),
+            Some(Value::Text(_)) | None => false,
+        }
+    }
+}
+
+impl Written {
+    pub(super) fn parse(attribute: TokenStream, errors: &mut Errors) -> Self {
+        let mut written = Self(Vec::new());
+        for part in parts(attribute) {
+            let parser = |input: ParseStream<'_>| written.option(input, errors);
+            let result = parser.parse2(part);
+            errors.ok(result);
+        }
+        written
+    }
+
+    /// An option, if it was given at all.
+    pub(super) fn get(&self, key: Key) -> Option<&Given> {
+        self.0.iter().find(|given| given.definition.key == key)
+    }
+
+    /// The value of an option like `isolation = "…"`.
+    pub(super) fn text(&self, key: Key) -> Option<&LitStr> {
+        match self.get(key)?.value.as_ref()? {
+            Value::Text(text) => Some(text),
+            Value::Texts(_) | Value::Paths(_) => None,
+        }
+    }
+
+    /// The values of an option like `seed("…")`.
+    pub(super) fn texts(&self, key: Key) -> &[LitStr] {
+        match self.get(key).and_then(|given| given.value.as_ref()) {
+            Some(Value::Texts(texts)) => texts,
+            _ => &[],
+        }
+    }
+
+    /// The values of an option like `models(…)`.
+    pub(super) fn paths(&self, key: Key) -> &[Path] {
+        match self.get(key).and_then(|given| given.value.as_ref()) {
+            Some(Value::Paths(paths)) => paths,
+            _ => &[],
+        }
+    }
+
+    fn option(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
+        let Ok(name) = Ident::parse_any(input) else {
+            return Err(input.error("expected an option, such as `isolation = \"rls\"`"));
+        };
+        let rest: TokenStream = input.parse()?;
+        let Some(definition) = OPTIONS.pick(&name.to_string(), &name, errors) else {
+            // A misspelt option is not a missing one as well.
+            if let Some(definition) = OPTIONS.meant(&name.to_string())
+                && self.get(definition.key).is_none()
+            {
+                self.0.push(Given {
+                    name,
+                    definition,
+                    value: None,
+                });
+            }
+            return Ok(());
+        };
+        let usage = |tokens: &dyn ToTokens| {
+            let example = definition.example;
+            syn::Error::new_spanned(
+                tokens.to_token_stream(),
+                format_args!("write it as `{example}`"),
+            )
+        };
+        let value = match definition.shape {
+            Shape::Text => text.parse2(rest.clone()).map(Value::Text),
+            Shape::Texts => list.parse2(rest.clone()).map(Value::Texts),
+            Shape::Paths => list
+                .parse2(rest.clone())
+                .map(|paths| paths.into_iter().map(|PlainPath(path)| path).collect())
+                .map(Value::Paths),
+        };
+        let value = value.map_err(|_| {
+            if rest.is_empty() {
+                usage(&name)
+            } else {
+                usage(&rest)
+            }
+        });
+        if self.get(definition.key).is_some() {
+            let advice = match definition.shape {
+                Shape::Text => "",
+                Shape::Texts | Shape::Paths => "; give all its values in one place",
+            };
+            errors.at(&name, format_args!("`{name}` is given twice{advice}"));
+            return Ok(());
+        }
+        let value = errors.ok(value);
+        self.0.push(Given {
+            name,
+            definition,
+            value,
+        });
+        Ok(())
+    }
+}
+
+/// `= "…"`
+fn text(input: ParseStream<'_>) -> syn::Result<LitStr> {
+    input.parse::<Token![=]>()?;
+    input.parse()
+}
+
+/// `(a, b)`
+fn list<T: Parse>(input: ParseStream<'_>) -> syn::Result<Vec<T>> {
+    let content;
+    parenthesized!(content in input);
+    let items = content.parse_terminated(T::parse, Token![,])?;
+    Ok(items.into_iter().collect())
+}
+
+/// A path as in `use`: neither models nor handlers have generics.
+struct PlainPath(Path);
+
+impl Parse for PlainPath {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        input.call(Path::parse_mod_style).map(Self)
+    }
+}

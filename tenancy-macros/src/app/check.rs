@@ -1,0 +1,249 @@
+//! The rules of the choices, and between them: what a choice needs, and which
+//! choice an option belongs to.
+
+use proc_macro2::Span;
+use syn::LitStr;
+
+use crate::common::{Choices, Errors};
+
+use super::attr::{Key, Written};
+use super::ir::{App, Embedded, Isolation, Resolver, Strategy};
+use super::lists;
+
+#[derive(Clone, Copy)]
+enum IsolationWord {
+    Single(Strategy),
+    Hybrid,
+}
+
+const ISOLATIONS: Choices<IsolationWord> = Choices {
+    what: "isolation",
+    all: &[
+        ("rls", IsolationWord::Single(Strategy::Rls)),
+        ("schema", IsolationWord::Single(Strategy::Schema)),
+        ("hybrid", IsolationWord::Hybrid),
+    ],
+};
+
+const STRATEGIES: Choices<Strategy> = Choices {
+    what: "strategy",
+    all: &[("rls", Strategy::Rls), ("schema", Strategy::Schema)],
+};
+
+/// The options that mean something under `isolation = "hybrid"` only.
+const OF_HYBRID: &[Key] = &[
+    Key::Premium,
+    Key::Standard,
+    Key::PremiumTenants,
+    Key::PremiumPlans,
+];
+
+/// The plan that is premium when neither plans nor tenants are named.
+const PREMIUM_PLAN: &str = "premium";
+
+/// A resolver, and the options that are its own.
+#[derive(Clone, Copy)]
+struct ResolverWord {
+    build: fn(&Written) -> Resolver,
+    options: &'static [Key],
+}
+
+const RESOLVERS: Choices<ResolverWord> = Choices {
+    what: "resolver",
+    all: &[(
+        "header",
+        ResolverWord {
+            build: |written| Resolver::Header(written.text(Key::Header).cloned()),
+            options: &[Key::Header],
+        },
+    )],
+};
+
+/// The application, as far as it can be told; it is only good without errors.
+pub(super) fn check(written: &Written, errors: &mut Errors) -> Option<App> {
+    lists::check(written, errors);
+    let isolation = isolation(written, errors);
+    let resolver = resolver(written, errors);
+    let embedded = embedded(written, errors);
+    needs_a_database(written, errors);
+    Some(App {
+        isolation: complete(written, &[Key::Isolation], isolation)?,
+        resolver: complete(written, &[Key::Resolver, Key::Header], resolver)?,
+        embedded: complete(written, &[Key::Embedded], embedded)?,
+        models: written.paths(Key::Models).to_vec(),
+        routes: written.paths(Key::Routes).to_vec(),
+        seeds: written.texts(Key::Seed).to_vec(),
+    })
+}
+
+/// What was chosen, or nothing if nothing was written; `None` after a mistake.
+fn complete<T>(written: &Written, keys: &[Key], value: Option<T>) -> Option<Option<T>> {
+    let given = keys.iter().any(|key| written.get(*key).is_some());
+    (value.is_some() || !given).then_some(value)
+}
+
+fn isolation(written: &Written, errors: &mut Errors) -> Option<Isolation> {
+    // Also when they apply to nothing: a misspelt one is wrong in any case.
+    let premium = strategy(written, Key::Premium, errors);
+    let standard = strategy(written, Key::Standard, errors);
+    let Some(option) = written.get(Key::Isolation) else {
+        only_with(written, OF_HYBRID, "isolation = \"hybrid\"", errors);
+        return None;
+    };
+    let literal = written.text(Key::Isolation)?;
+    match ISOLATIONS.pick(&literal.value(), literal, errors)? {
+        IsolationWord::Single(strategy) => {
+            only_with(written, OF_HYBRID, "isolation = \"hybrid\"", errors);
+            Some(Isolation::Single(strategy))
+        }
+        IsolationWord::Hybrid => {
+            let mut complete = true;
+            for (key, example) in [
+                (Key::Premium, "premium = \"schema\""),
+                (Key::Standard, "standard = \"rls\""),
+            ] {
+                if written.get(key).is_none() {
+                    complete = false;
+                    errors.at(
+                        literal,
+                        format_args!("`{} = \"hybrid\"` needs `{example}`", option.name),
+                    );
+                }
+            }
+            if !complete {
+                return None;
+            }
+            hybrid(written, premium?, standard?, errors)
+        }
+    }
+}
+
+fn hybrid(
+    written: &Written,
+    (premium, _): (Strategy, &LitStr),
+    (standard, literal): (Strategy, &LitStr),
+    errors: &mut Errors,
+) -> Option<Isolation> {
+    if premium == standard {
+        let word = literal.value();
+        errors.at(
+            literal,
+            format_args!(
+                "`premium` and `standard` are both \"{word}\": choose another, \
+                 or write `isolation = \"{word}\"` for everyone"
+            ),
+        );
+        return None;
+    }
+    let mut premium_plans = written.texts(Key::PremiumPlans).to_vec();
+    let named = [Key::PremiumTenants, Key::PremiumPlans]
+        .iter()
+        .any(|key| written.get(*key).is_some());
+    if !named {
+        premium_plans.push(LitStr::new(PREMIUM_PLAN, Span::call_site()));
+    }
+    Some(Isolation::Hybrid {
+        premium,
+        standard,
+        premium_tenants: written.texts(Key::PremiumTenants).to_vec(),
+        premium_plans,
+    })
+}
+
+fn strategy<'a>(
+    written: &'a Written,
+    key: Key,
+    errors: &mut Errors,
+) -> Option<(Strategy, &'a LitStr)> {
+    let literal = written.text(key)?;
+    let strategy = STRATEGIES.pick(&literal.value(), literal, errors)?;
+    Some((strategy, literal))
+}
+
+fn resolver(written: &Written, errors: &mut Errors) -> Option<Resolver> {
+    if let Some(header) = written.text(Key::Header) {
+        header_name(header, errors);
+    }
+    let chosen = match written.text(Key::Resolver) {
+        Some(literal) => RESOLVERS.pick(&literal.value(), literal, errors)?,
+        // An option of a resolver's own says which one is meant.
+        None if written.get(Key::Resolver).is_none() => RESOLVERS
+            .all
+            .iter()
+            .map(|(_, resolver)| *resolver)
+            .find(|resolver| {
+                resolver
+                    .options
+                    .iter()
+                    .any(|key| written.get(*key).is_some())
+            })?,
+        None => return None,
+    };
+    for (word, other) in RESOLVERS.all {
+        let foreign: Vec<_> = other
+            .options
+            .iter()
+            .copied()
+            .filter(|key| !chosen.options.contains(key))
+            .collect();
+        only_with(written, &foreign, &format!("resolver = \"{word}\""), errors);
+    }
+    Some((chosen.build)(written))
+}
+
+/// A field name is a token: <https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2>.
+fn header_name(literal: &LitStr, errors: &mut Errors) {
+    let name = literal.value();
+    let valid = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if name.is_empty() || !name.chars().all(valid) {
+        errors.at(
+            literal,
+            "a header's name has letters, digits and `-`: write `header = \"X-Tenant-ID\"`",
+        );
+    }
+}
+
+fn embedded(written: &Written, errors: &mut Errors) -> Option<Embedded> {
+    let literal = written.text(Key::Embedded)?;
+    match literal.value().as_str() {
+        "" => {
+            errors.at(
+                literal,
+                "name the folder to keep the database in, or write `embedded = \"temporary\"`",
+            );
+            None
+        }
+        "temporary" => Some(Embedded::Temporary(literal.span())),
+        _ => Some(Embedded::Folder(literal.clone())),
+    }
+}
+
+fn needs_a_database(written: &Written, errors: &mut Errors) {
+    if written.get(Key::Isolation).is_some() {
+        return;
+    }
+    for option in [Key::Embedded, Key::Models]
+        .into_iter()
+        .filter_map(|key| written.get(key))
+    {
+        let name = &option.name;
+        errors.at(
+            name,
+            format_args!(
+                "`{name}` needs a database: add `isolation = …` ({})",
+                ISOLATIONS.listed()
+            ),
+        );
+    }
+}
+
+/// Each of `keys` that was given is a mistake without `choice`.
+fn only_with(written: &Written, keys: &[Key], choice: &str, errors: &mut Errors) {
+    for option in keys.iter().filter_map(|key| written.get(*key)) {
+        let name = &option.name;
+        errors.at(
+            name,
+            format_args!("`{name}` applies only to `{choice}`: choose that, or drop `{name}`"),
+        );
+    }
+}

@@ -1,0 +1,186 @@
+//! Writes the application out: one chain of calls on the runtime's builder,
+//! as one would write it by hand. Nothing is decided here.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Index, Path, ReturnType, Visibility};
+
+use crate::common::{Crate, Function};
+
+use super::ir::{App, Embedded, Isolation, Main, Resolver, Strategy};
+use super::main_function::starts_a_runtime;
+
+pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function) -> TokenStream {
+    let conditions = function.conditions();
+    let conditions = quote!(#(#conditions)*);
+    let visibility = &function.visibility;
+    let inner = inner(function);
+    let builder = builder(krate, app);
+    let body = body(krate, main, function);
+    let duplicates = duplicates(krate, &app.routes).map(|checks| quote!(#conditions #checks));
+    quote! {
+        #conditions
+        #visibility fn main() -> ::std::process::ExitCode {
+            #inner
+            #krate::__private::run(#builder, async |app| #body)
+        }
+        #duplicates
+    }
+}
+
+/// The user's function and a `main`, so that a missing one is no second mistake.
+pub(super) fn fallback(function: &Function) -> TokenStream {
+    let mut function = function.clone();
+    function
+        .attributes
+        .retain(|attribute| !starts_a_runtime(attribute));
+    let function = &function;
+    let conditions = function.conditions();
+    if function.signature.ident != "main" {
+        return quote! {
+            #function
+            #(#conditions)* fn main() {}
+        };
+    }
+    let visibility = &function.visibility;
+    let inner = inner(function);
+    quote! {
+        #(#conditions)*
+        #visibility fn main() {
+            #[allow(dead_code)]
+            #inner
+        }
+    }
+}
+
+/// The user's `main`, inside the one that the program starts with.
+fn inner(function: &Function) -> TokenStream {
+    let mut inner = function.clone();
+    inner.visibility = Visibility::Inherited;
+    // It has to be asynchronous also where it waits for nothing.
+    quote!(#[allow(clippy::unused_async)] #inner)
+}
+
+fn builder(krate: &Crate, app: &App) -> TokenStream {
+    let isolation = app
+        .isolation
+        .iter()
+        .map(|isolation| self::isolation(krate, isolation));
+    let resolver = app
+        .resolver
+        .iter()
+        .map(|Resolver::Header(name)| match name {
+            Some(name) => quote!(#krate::HeaderResolver::new(#name)),
+            None => quote!(#krate::HeaderResolver::default()),
+        });
+    let embedded = app.embedded.iter().map(|embedded| match embedded {
+        Embedded::Temporary(span) => {
+            quote_spanned!(*span=> .embedded(#krate::__private::Embedded::Temporary))
+        }
+        Embedded::Folder(folder) => quote_spanned! {folder.span()=>
+            .embedded(#krate::__private::Embedded::Folder(#folder.into()))
+        },
+    });
+    let models = &app.models;
+    let routes = &app.routes;
+    let seeds = &app.seeds;
+    quote! {
+        #krate::App::new(
+            ::core::env!("CARGO_PKG_NAME"),
+            ::core::env!("CARGO_PKG_VERSION"),
+        )
+        #(.isolation(#isolation))*
+        #(.resolver(#resolver))*
+        #(#embedded)*
+        #(.model::<#models>())*
+        #(.route::<#routes>())*
+        #(.seed(#seeds))*
+    }
+}
+
+fn isolation(krate: &Crate, isolation: &Isolation) -> TokenStream {
+    let strategy = |strategy: Strategy| {
+        let name = format_ident!(
+            "{}",
+            match strategy {
+                Strategy::Rls => "Rls",
+                Strategy::Schema => "Schema",
+            }
+        );
+        quote!(#krate::Strategy::#name)
+    };
+    match isolation {
+        Isolation::Single(single) => {
+            let single = strategy(*single);
+            quote!(#krate::Isolation::single(#single))
+        }
+        Isolation::Hybrid {
+            premium,
+            standard,
+            premium_tenants,
+            premium_plans,
+        } => {
+            let premium = strategy(*premium);
+            let standard = strategy(*standard);
+            let tenants = (!premium_tenants.is_empty())
+                .then(|| quote!(.premium_tenants([#(#premium_tenants),*])));
+            let plans =
+                (!premium_plans.is_empty()).then(|| quote!(.premium_plans([#(#premium_plans),*])));
+            quote!(#krate::Isolation::hybrid(#premium, #standard) #tenants #plans)
+        }
+    }
+}
+
+/// What runs once the application stands. What `main` returns and takes is
+/// blamed on the user's own types.
+fn body(krate: &Crate, main: &Main, function: &Function) -> TokenStream {
+    let returned = match &function.signature.output {
+        ReturnType::Default => function.signature.ident.span(),
+        ReturnType::Type(_, ty) => ty.span(),
+    };
+    match main {
+        Main::Prepares => {
+            let outcome = quote_spanned! {returned=>
+                #krate::__private::MainResult::into_result(main().await)
+            };
+            quote!({ #outcome?; app.serve().await })
+        }
+        Main::Serves(span) => {
+            let call = quote_spanned!(*span=> main(app));
+            quote_spanned! {returned=>
+                #krate::__private::MainResult::into_result(#call.await)
+            }
+        }
+    }
+}
+
+/// One assertion for each route but the first: only the compiler knows what a
+/// path leads to, and so which method and path it stands for.
+fn duplicates(krate: &Crate, routes: &[Path]) -> Option<TokenStream> {
+    if routes.len() < 2 {
+        return None;
+    }
+    let checks = routes.iter().enumerate().skip(1).map(|(position, route)| {
+        // The last name: on stable an error covers the first token of what it
+        // is spanned on, and in `todos::create` that says less.
+        let span = route
+            .segments
+            .last()
+            .map_or_else(|| route.span(), Spanned::span);
+        let position = Index::from(position);
+        quote_spanned! {span=>
+            const _: () = ::core::assert!(
+                !#krate::__private::is_taken(ROUTES.split_at(#position).0, ROUTES[#position]),
+                "this handler has the method and path of an earlier one in `routes(…)`"
+            );
+        }
+    });
+    Some(quote! {
+        const _: () = {
+            const ROUTES: &[#krate::__private::RouteSpec] =
+                &[#(<#routes as #krate::__private::RoutedHandler>::SPEC),*];
+            #(#checks)*
+        };
+    })
+}

@@ -1,0 +1,50 @@
+//! An application as the attribute describes it, once every rule holds.
+
+use proc_macro2::Span;
+use syn::{LitStr, Path};
+
+/// What `expand` writes out.
+pub(super) struct App {
+    pub(super) isolation: Option<Isolation>,
+    pub(super) resolver: Option<Resolver>,
+    pub(super) embedded: Option<Embedded>,
+    pub(super) models: Vec<Path>,
+    pub(super) routes: Vec<Path>,
+    pub(super) seeds: Vec<LitStr>,
+}
+
+pub(super) enum Isolation {
+    Single(Strategy),
+    Hybrid {
+        premium: Strategy,
+        standard: Strategy,
+        premium_tenants: Vec<LitStr>,
+        premium_plans: Vec<LitStr>,
+    },
+}
+
+/// One way to keep tenants apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strategy {
+    Rls,
+    Schema,
+}
+
+pub(super) enum Resolver {
+    /// By a header, of this name unless it is the usual one.
+    Header(Option<LitStr>),
+}
+
+/// A PostgreSQL inside the process.
+pub(super) enum Embedded {
+    Temporary(Span),
+    Folder(LitStr),
+}
+
+/// What `main` takes, which decides who serves.
+pub(super) enum Main {
+    /// Nothing: it prepares, and the application serves afterwards.
+    Prepares,
+    /// The builder, at this place: it serves on its own.
+    Serves(Span),
+}

@@ -1,0 +1,268 @@
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::common::testing;
+
+use super::super::app;
+
+/// The mistakes of an attribute on a `main` that is right.
+fn of(attribute: TokenStream) -> Vec<String> {
+    let item = quote!(
+        async fn main() {}
+    );
+    let expansion = app(attribute, item);
+    testing::mistakes(expansion)
+}
+
+/// The mistakes of a function under an attribute that is right.
+fn of_main(item: TokenStream) -> Vec<String> {
+    testing::mistakes(app(quote!(isolation = "rls"), item))
+}
+
+const OPTIONS: &str = "`isolation`, `premium`, `standard`, `premium_tenants`, `premium_plans`, \
+                       `resolver`, `header`, `embedded`, `models`, `routes` or `seed`";
+
+#[test]
+fn unknown_words() {
+    assert_eq!(
+        of(quote!(theme = "dark")),
+        [format!("unknown option `theme` (expected {OPTIONS})")]
+    );
+    assert_eq!(
+        of(quote!(isolation = "hybird")),
+        [
+            "unknown isolation `hybird`; did you mean `hybrid`? (expected `rls`, `schema` or \
+             `hybrid`)"
+        ]
+    );
+    assert_eq!(
+        of(quote!(
+            isolation = "hybrid",
+            premium = "shema",
+            standard = "tables"
+        )),
+        [
+            "unknown strategy `shema`; did you mean `schema`? (expected `rls` or `schema`)",
+            "unknown strategy `tables` (expected `rls` or `schema`)",
+        ]
+    );
+    assert_eq!(
+        of(quote!(resolver = "headers")),
+        ["unknown resolver `headers`; did you mean `header`? (expected `header`)"]
+    );
+}
+
+#[test]
+fn a_misspelt_option_is_not_missing_as_well() {
+    assert_eq!(
+        of(quote!(isolaton = "rls", models(Todo))),
+        [format!(
+            "unknown option `isolaton`; did you mean `isolation`? (expected {OPTIONS})"
+        )]
+    );
+    assert_eq!(
+        of(quote!(
+            isolation = "hybrid",
+            premum = "schema",
+            standard = "rls"
+        )),
+        [format!(
+            "unknown option `premum`; did you mean `premium`? (expected {OPTIONS})"
+        )]
+    );
+}
+
+#[test]
+fn options_in_the_wrong_shape() {
+    assert_eq!(
+        of(quote!(
+            isolation = rls,
+            premium("schema"),
+            resolver,
+            models = "Todo",
+            seed(acme - corp),
+            routes("list"),
+            "header"
+        )),
+        [
+            "write it as `isolation = \"rls\"`",
+            "write it as `premium = \"schema\"`",
+            "write it as `resolver = \"header\"`",
+            "write it as `models(Todo, crate::plans::Plan)`",
+            "write it as `seed(\"acme-corp\", \"globex\")`",
+            "write it as `routes(list, todos::create)`",
+            "expected an option, such as `isolation = \"rls\"`",
+        ]
+    );
+    assert_eq!(
+        of(quote!(isolation = "rls", isolation = "schema")),
+        ["`isolation` is given twice"]
+    );
+    assert_eq!(
+        of(quote!(seed("acme"), seed("globex"))),
+        ["`seed` is given twice; give all its values in one place"]
+    );
+}
+
+#[test]
+fn hybrid_and_its_tiers() {
+    assert_eq!(
+        of(quote!(isolation = "hybrid")),
+        [
+            "`isolation = \"hybrid\"` needs `premium = \"schema\"`",
+            "`isolation = \"hybrid\"` needs `standard = \"rls\"`",
+        ]
+    );
+    assert_eq!(
+        of(quote!(
+            isolation = "hybrid",
+            premium = "rls",
+            standard = "rls"
+        )),
+        [
+            "`premium` and `standard` are both \"rls\": choose another, or write \
+             `isolation = \"rls\"` for everyone"
+        ]
+    );
+    for isolation in [quote!(isolation = "rls",), quote!()] {
+        assert_eq!(
+            of(quote!(#isolation premium = "schema", premium_plans("enterprise"))),
+            [
+                "`premium` applies only to `isolation = \"hybrid\"`: choose that, or drop \
+                 `premium`",
+                "`premium_plans` applies only to `isolation = \"hybrid\"`: choose that, or drop \
+                 `premium_plans`",
+            ]
+        );
+    }
+    assert_eq!(
+        of(quote!(
+            isolation = "hybrid",
+            premium = "schema",
+            standard = "rls",
+            premium_tenants(),
+            premium_plans("")
+        )),
+        [
+            "a plan has a name, such as \"enterprise\"",
+            "`premium_tenants` names nobody: write `premium_tenants(\"acme-corp\")` or drop it",
+        ]
+    );
+}
+
+#[test]
+fn headers() {
+    for name in ["", "X Tenant", "X-Tenant:", "Mandant-Köln"] {
+        assert_eq!(
+            of(quote!(resolver = "header", header = #name)),
+            ["a header's name has letters, digits and `-`: write `header = \"X-Tenant-ID\"`"]
+        );
+    }
+    assert_eq!(of(quote!(header = "x_tenant.id")), [""; 0]);
+}
+
+#[test]
+fn databases() {
+    let needs = |name| {
+        format!("`{name}` needs a database: add `isolation = …` (`rls`, `schema` or `hybrid`)")
+    };
+    assert_eq!(
+        of(quote!(embedded = "temporary", models(Todo))),
+        [needs("embedded"), needs("models")]
+    );
+    assert_eq!(
+        of(quote!(isolation = "rls", embedded = "")),
+        ["name the folder to keep the database in, or write `embedded = \"temporary\"`"]
+    );
+}
+
+#[test]
+fn lists() {
+    let slug = "a tenant's name has 3 to 63 characters of a-z, 0-9 and `-`, with a letter or \
+                digit at both ends";
+    let long = "a".repeat(64);
+    assert_eq!(
+        of(quote!(seed("ab", "-globex", "globex-", "Acme", "acme corp", #long, "0-0"))),
+        [slug; 6]
+    );
+    assert_eq!(
+        of(quote!(seed("acme", "globex", "acme"))),
+        ["`\"acme\"` is in `seed(…)` twice; once is enough"]
+    );
+    assert_eq!(
+        of(quote!(
+            isolation = "rls",
+            models(Todo, todos::Todo, Todo),
+            routes(todos::list, todos::list)
+        )),
+        [
+            "`Todo` is in `models(…)` twice; once is enough",
+            "`todos::list` is in `routes(…)` twice; once is enough",
+        ]
+    );
+}
+
+#[test]
+fn functions_that_are_no_main() {
+    assert_eq!(
+        of_main(quote!(
+            struct App;
+        )),
+        ["`#[tenancy::app]` goes on `async fn main`"]
+    );
+    assert_eq!(
+        of_main(quote!(
+            async fn serve() {}
+        )),
+        ["`#[tenancy::app]` is where the program starts: put it on `async fn main`"]
+    );
+    assert_eq!(
+        of_main(quote!(
+            fn main() {}
+        )),
+        ["`main` is asynchronous: write `async fn main`"]
+    );
+    assert_eq!(
+        of_main(quote!(
+            async fn main<T>() {}
+        )),
+        ["`main` has no generics"]
+    );
+    assert_eq!(
+        of_main(quote!(
+            async fn main(app: App, listen: String) {}
+        )),
+        ["`main` takes the application or nothing: write `async fn main(app: App)`"]
+    );
+    assert_eq!(
+        of_main(quote!(
+            async fn main(&self) {}
+        )),
+        ["`main` is a free function: write `async fn main(app: App)`"]
+    );
+    assert_eq!(
+        of_main(quote!(
+            #[tokio::main]
+            async fn main() {}
+        )),
+        ["`#[tenancy::app]` starts the asynchronous runtime: drop this attribute"]
+    );
+}
+
+#[test]
+fn all_are_reported_at_once() {
+    let mistakes = testing::mistakes(app(
+        quote!(
+            isolation = "hybrid",
+            premium = "shema",
+            resolver = "headr",
+            header = "",
+            seed("Acme"),
+            colour = "red"
+        ),
+        quote!(
+            fn main(first: App, second: App) {}
+        ),
+    ));
+    assert_eq!(mistakes.len(), 8, "{mistakes:#?}");
+}

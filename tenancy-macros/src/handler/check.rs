@@ -1,0 +1,70 @@
+//! The rules between what was written, in the attribute and in the signature.
+
+use crate::common::{Errors, Function};
+
+use super::attr::{ROUTE, Written};
+use super::ir::{Handler, Route, TenantUse};
+use super::{path, signature};
+
+/// The handler, as far as it can be told; it is only good without errors.
+pub(super) fn check(
+    written: &Written,
+    function: &Function,
+    errors: &mut Errors,
+) -> Option<Handler> {
+    let tenant = tenant_use(written, errors);
+    signature::check(function, tenant, errors);
+    if let Some(path) = &written.path {
+        path::check(path, errors);
+    }
+    let route = match (&written.method, &written.path) {
+        (None, None) => None,
+        (Some(method), Some(path)) => Some(Route {
+            method: method.value?,
+            path: path.clone(),
+            tenant,
+        }),
+        (Some(method), None) => {
+            // Not for a word that is no method: it may have been meant otherwise.
+            if method.value.is_some() {
+                errors.at(
+                    &method.at,
+                    format_args!("write the path after the method: {ROUTE}"),
+                );
+            }
+            return None;
+        }
+        (None, Some(path)) => {
+            errors.at(path, format_args!("write the method first: {ROUTE}"));
+            return None;
+        }
+    };
+    let feature = match &written.feature {
+        Some(feature) => Some(feature.value.clone()?),
+        None => None,
+    };
+    Some(Handler { route, feature })
+}
+
+/// What the route does about the tenant, and whether that can be.
+fn tenant_use(written: &Written, errors: &mut Errors) -> TenantUse {
+    let Some(option) = &written.tenant else {
+        return TenantUse::Required;
+    };
+    if !written.is_routed() {
+        errors.at(
+            &option.at,
+            format_args!("`tenant` is about a route: write the method and path first: {ROUTE}"),
+        );
+    }
+    let Some((tenant, literal)) = &option.value else {
+        return TenantUse::Required;
+    };
+    if *tenant == TenantUse::None && written.feature.is_some() {
+        errors.at(
+            literal,
+            "a feature belongs to a tenant: drop `feature` or `tenant = \"none\"`",
+        );
+    }
+    *tenant
+}

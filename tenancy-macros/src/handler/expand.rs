@@ -1,0 +1,124 @@
+//! Writes the handler out. Nothing is decided here: the code is what one would
+//! write by hand against the runtime's traits.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Attribute, FnArg, LitStr, parse_quote};
+
+use crate::common::{Crate, Function};
+
+use super::attr::Written;
+use super::ir::{Feature, Handler, Route, TenantUse};
+use super::{proof, signature};
+
+/// The gated function, the struct of its name, and what that struct says.
+pub(super) fn expand(krate: &Crate, handler: &Handler, function: &Function) -> TokenStream {
+    let name = &function.signature.ident;
+    let mut gated = function.clone();
+    if handler.feature.is_some() {
+        let gate: FnArg = parse_quote!(_: #krate::__private::RequireFeature<#name>);
+        gated.signature.inputs.insert(0, gate);
+    }
+    let mut beside = vec![companion(function)];
+    if let Some(feature) = &handler.feature {
+        beside.push(feature_gate(krate, name, feature));
+    }
+    // Before the route: what it says of an argument is read first.
+    beside.push(proof::of(krate, function, &gated, handler.route.is_some()));
+    if let Some(route) = &handler.route {
+        beside.push(routed_handler(krate, name, route));
+    }
+    with_conditions(&gated, &beside)
+}
+
+/// The function as it was. When it was meant to have a route it gets an empty
+/// one, so that `routes(…)` does not report it a second time.
+pub(super) fn fallback(krate: &Crate, written: &Written, function: &Function) -> TokenStream {
+    if signature::is_method(function) {
+        return quote!(#function);
+    }
+    let name = &function.signature.ident;
+    let mut beside = vec![companion(function)];
+    if written.is_routed() {
+        // The path is like no other: an invented one could be another's.
+        let unique = format!("::{name}");
+        beside.push(quote! {
+            #[automatically_derived]
+            impl #krate::__private::RoutedHandler for #name {
+                const METHOD: #krate::__private::Verb = #krate::__private::Verb::Get;
+                const PATH: &'static str = ::core::concat!("/", ::core::module_path!(), #unique);
+                const TENANT: #krate::__private::TenantUse =
+                    #krate::__private::TenantUse::Required;
+                fn handler() -> #krate::__private::MethodRouter {
+                    #krate::__private::MethodRouter::new()
+                }
+            }
+        });
+    }
+    with_conditions(function, &beside)
+}
+
+/// The function and what goes beside it, which exists only where it does.
+fn with_conditions(function: &Function, beside: &[TokenStream]) -> TokenStream {
+    let conditions = function.conditions();
+    let mut conditions = quote!(#(#conditions)*);
+    let is_deprecated = |attribute: &Attribute| attribute.path().is_ident("deprecated");
+    if function.attributes.iter().any(is_deprecated) {
+        // The warning is for who uses it, not for what is written here.
+        conditions.extend(quote!(#[allow(deprecated)]));
+    }
+    quote! {
+        #function
+        #(#conditions #beside)*
+    }
+}
+
+/// With braces it takes only the name of a type, and leaves the function its own.
+fn companion(function: &Function) -> TokenStream {
+    let visibility = &function.visibility;
+    let name = &function.signature.ident;
+    quote! {
+        #[doc(hidden)]
+        #[allow(non_camel_case_types, dead_code)]
+        #visibility struct #name {}
+    }
+}
+
+fn feature_gate(krate: &Crate, name: &Ident, feature: &Feature) -> TokenStream {
+    let feature = match feature {
+        Feature::Declared(feature) => quote_spanned!(feature.span()=> crate::features::#feature),
+        Feature::At(path) => quote!(#path),
+    };
+    quote! {
+        #[allow(unused_qualifications)]
+        #[automatically_derived]
+        impl #krate::__private::FeatureGate for #name {
+            const FEATURE: #krate::__private::Feature = #feature;
+        }
+    }
+}
+
+fn routed_handler(krate: &Crate, name: &Ident, route: &Route) -> TokenStream {
+    let path: &LitStr = &route.path;
+    let verb = format_ident!("{}", route.method.verb);
+    let routing = format_ident!("{}", route.method.routing);
+    let tenant = format_ident!(
+        "{}",
+        match route.tenant {
+            TenantUse::Required => "Required",
+            TenantUse::Optional => "Optional",
+            TenantUse::None => "None",
+        }
+    );
+    quote! {
+        #[automatically_derived]
+        impl #krate::__private::RoutedHandler for #name {
+            const METHOD: #krate::__private::Verb = #krate::__private::Verb::#verb;
+            const PATH: &'static str = #path;
+            const TENANT: #krate::__private::TenantUse = #krate::__private::TenantUse::#tenant;
+            fn handler() -> #krate::__private::MethodRouter {
+                #krate::__private::routing::#routing(#name)
+            }
+        }
+    }
+}

@@ -1,0 +1,296 @@
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+
+use crate::common::testing;
+
+use super::super::tenant_handler;
+
+fn of(attribute: TokenStream, item: TokenStream) -> Vec<String> {
+    // Without spaces: how tokens are joined is not part of them.
+    let text = |tokens: &TokenStream| tokens.to_string().replace(' ', "");
+    let given = text(&item);
+    let expansion = tenant_handler(attribute, item);
+    assert!(
+        text(&expansion).starts_with(&given),
+        "the item is given back: {expansion}"
+    );
+    testing::mistakes(expansion)
+}
+
+/// The mistakes of an attribute on a handler that is right.
+fn of_attribute(attribute: TokenStream) -> Vec<String> {
+    let item = quote!(
+        async fn handler() {}
+    );
+    of(attribute, item)
+}
+
+/// The mistakes of a handler under an attribute that is right.
+fn of_handler(item: TokenStream) -> Vec<String> {
+    of(quote!(post, "/todos"), item)
+}
+
+fn of_path(path: &str) -> Vec<String> {
+    let path = path.to_token_stream();
+    of_attribute(quote!(get, #path))
+}
+
+#[test]
+fn unknown_words() {
+    assert_eq!(
+        of_attribute(quote!(get, "/a", featur = "exports")),
+        ["unknown option `featur`; did you mean `feature`? (expected `feature` or `tenant`)"]
+    );
+    assert_eq!(
+        of_attribute(quote!(subscribe, "/a", cache)),
+        [
+            "unknown method `subscribe` (expected `get`, `post`, `put`, `patch`, `delete`, \
+             `head` or `options`)",
+            "unknown option `cache` (expected `feature` or `tenant`)",
+        ]
+    );
+    assert_eq!(
+        of_attribute(quote!(get, "/a", tenant = "non")),
+        [
+            "unknown use of the tenant `non`; did you mean `none`? (expected `required`, \
+             `optional` or `none`)"
+        ]
+    );
+    assert_eq!(
+        of_attribute(quote!(GET, "/a")),
+        [
+            "unknown method `GET`; did you mean `get`? (expected `get`, `post`, `put`, `patch`, \
+             `delete`, `head` or `options`)"
+        ]
+    );
+}
+
+#[test]
+fn options_in_the_wrong_shape() {
+    assert_eq!(
+        of_attribute(quote!(get, "/a", 5)),
+        [
+            "expected a route or an option: `#[tenant_handler(get, \"/todos\")]`, \
+             `#[tenant_handler(feature = \"exports\")]`"
+        ]
+    );
+    assert_eq!(
+        of_attribute(quote!(get, "/a", tenant = none)),
+        ["write `tenant = \"none\"`"]
+    );
+    assert_eq!(
+        of_attribute(quote!(get, "/a", feature)),
+        ["write one feature, `feature = \"exports\"`, or the path of its constant"]
+    );
+    assert_eq!(
+        of_attribute(quote!(feature = "advanced-analytics")),
+        [
+            "a feature is named like a constant, with letters, digits and `_`, as \
+             `tenancy::features!` declares it"
+        ]
+    );
+    assert_eq!(
+        of_attribute(quote!(get, "/a", feature = "a", feature = "b")),
+        ["`feature` is given twice"]
+    );
+    assert_eq!(
+        of_attribute(quote!(get, "/a" tenant = "none")),
+        ["write a comma before this"]
+    );
+    assert_eq!(
+        of_attribute(quote!(get, "/a", tenant = "none" feature = "a")),
+        ["write a comma before this"]
+    );
+}
+
+#[test]
+fn half_a_route() {
+    assert_eq!(
+        of_attribute(quote!("/todos")),
+        ["write the method first: `#[tenant_handler(get, \"/todos\")]`"]
+    );
+    assert_eq!(
+        of_attribute(quote!(get)),
+        ["write the path after the method: `#[tenant_handler(get, \"/todos\")]`"]
+    );
+    assert_eq!(
+        of_attribute(quote!("/todos", get)),
+        ["write the method before the path: `#[tenant_handler(get, \"/todos\")]`"]
+    );
+    assert_eq!(
+        of_attribute(quote!("get", "/todos")),
+        ["write the method without quotes: `#[tenant_handler(get, \"/todos\")]`"]
+    );
+    assert_eq!(
+        of_attribute(quote!(get, post, "/a", "/b")),
+        [
+            "a handler has one method; write a second handler for the other",
+            "a handler has one path; write a second handler for the other",
+        ]
+    );
+    assert_eq!(
+        of_attribute(quote!(tenant = "none")),
+        [
+            "`tenant` is about a route: write the method and path first: \
+             `#[tenant_handler(get, \"/todos\")]`"
+        ]
+    );
+}
+
+#[test]
+fn paths_that_axum_refuses() {
+    let right = [
+        "/",
+        "/todos/",
+        "/todos/{id}",
+        "/v{version}/todos",
+        "/files/{*rest}",
+        "/{{id}}",
+    ];
+    for path in right {
+        assert_eq!(of_path(path), [""; 0], "{path}");
+    }
+    assert_eq!(
+        of_path("todos"),
+        ["a path starts with `/`: write \"/todos\""]
+    );
+    assert_eq!(
+        of_path("/todos/:id"),
+        ["`:id` is the old way to write a parameter: write `{id}`"]
+    );
+    assert_eq!(
+        of_path("/files/*rest"),
+        ["`*rest` is the old way to write a parameter: write `{*rest}`"]
+    );
+    assert_eq!(
+        of_path("/a/{id}/b/{id}"),
+        ["the parameter `id` is named twice; give each its own name"]
+    );
+    assert_eq!(
+        of_path("/files/{*rest}/meta"),
+        ["`{*rest}` takes all that follows: it must end the path"]
+    );
+    for segment in ["{id", "id}", "{}", "{*}", "{id}.json", "{a}{b}", "{a*}"] {
+        assert_eq!(
+            of_path(&format!("/{segment}")),
+            [format!(
+                "`{segment}` is not a parameter: a segment has at most one and ends with it, \
+                 as in `{{id}}`, `v{{version}}` or `{{*rest}}`"
+            )]
+        );
+    }
+    assert_eq!(
+        of_path("/todos?done=true"),
+        ["only the path belongs here, without query or spaces: \
+             `#[tenant_handler(get, \"/todos\")]`; read the query with the extractor `Query<…>`"]
+    );
+}
+
+#[test]
+fn functions_that_are_no_handlers() {
+    assert_eq!(
+        of_handler(quote!(
+            struct Todo;
+        )),
+        ["`#[tenant_handler]` goes on an `async fn`"]
+    );
+    assert_eq!(
+        of_handler(quote!(
+            fn create() {}
+        )),
+        ["a handler is asynchronous: write `async fn`"]
+    );
+    assert_eq!(
+        of_handler(quote!(
+            async fn create(&self) {}
+        )),
+        [
+            "a handler is a free function: move it out of the `impl` and take what it needs as \
+             extractors"
+        ]
+    );
+    assert_eq!(
+        of_handler(quote!(
+            async fn create<T>(value: T) {}
+        )),
+        ["a handler has no generics: a route needs every type by its name"]
+    );
+    assert_eq!(
+        of_handler(quote!(
+            async fn create(value: impl Send) {}
+        )),
+        ["a handler has no generics: write the type of the extractor"]
+    );
+}
+
+#[test]
+fn the_body() {
+    for body in [
+        quote!(Json<Todo>),
+        quote!(axum::Json<Todo>),
+        quote!(Option<Json<Todo>>),
+        quote!(Result<Json<Todo>, JsonRejection>),
+    ] {
+        let item = quote!(async fn create(body: #body, db: TenantConn) {});
+        assert_eq!(
+            of_handler(item),
+            ["`Json` reads the body: make it the last argument"]
+        );
+        let item = quote!(async fn create(db: TenantConn, body: #body) {});
+        assert_eq!(of_handler(item), [""; 0]);
+    }
+    assert_eq!(
+        of_handler(quote!(
+            async fn create(raw: Bytes, form: Form<Todo>) {}
+        )),
+        [
+            "`Form` reads the body, and so does `Bytes`: the body can be read once, so keep one \
+             of them as the last argument"
+        ]
+    );
+}
+
+#[test]
+fn tenants_that_are_not_there() {
+    assert_eq!(
+        of(
+            quote!(get, "/health", tenant = "none"),
+            quote!(
+                async fn health(tenant: Tenant, db: Option<TenantConn>) {}
+            )
+        ),
+        [
+            "a route with `tenant = \"none\"` has no `Tenant`: drop the option or the argument",
+            "a route with `tenant = \"none\"` has no `TenantConn`: drop the option or the argument",
+        ]
+    );
+    assert_eq!(
+        of(
+            quote!(get, "/welcome", tenant = "optional"),
+            quote!(
+                async fn welcome(tenant: Option<Tenant>, db: TenantDb) {}
+            )
+        ),
+        ["with `tenant = \"optional\"` there may be none: write `Option<TenantDb>`"]
+    );
+    assert_eq!(
+        of_attribute(quote!(
+            get,
+            "/exports",
+            tenant = "none",
+            feature = "exports"
+        )),
+        ["a feature belongs to a tenant: drop `feature` or `tenant = \"none\"`"]
+    );
+}
+
+#[test]
+fn all_are_reported_at_once() {
+    let mistakes = of(
+        quote!(gett, "todos/:id", tenant = "non", featur = "exports"),
+        quote!(
+            fn update(title: Json<String>, tenant: Tenant) {}
+        ),
+    );
+    assert_eq!(mistakes.len(), 7, "{mistakes:#?}");
+}

@@ -1,0 +1,4 @@
+//! What a handler expands to, and what is said about each mistake.
+
+mod expansions;
+mod mistakes;

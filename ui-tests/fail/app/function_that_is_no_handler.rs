@@ -1,0 +1,6 @@
+use tenancy::prelude::*;
+
+async fn list(_tenant: Tenant) {}
+
+#[tenancy::app(routes(list))]
+async fn main() {}

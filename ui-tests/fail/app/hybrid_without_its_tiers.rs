@@ -1,0 +1,4 @@
+use tenancy::prelude::*;
+
+#[tenancy::app(isolation = "hybrid")]
+async fn main(_app: App) {}

@@ -1,0 +1,6 @@
+use tenancy::prelude::*;
+
+#[tenancy::app(isolation = "rls")]
+async fn main(listen: Tenant) {
+    drop(listen);
+}

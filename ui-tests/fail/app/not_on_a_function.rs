@@ -1,0 +1,6 @@
+use tenancy::prelude::*;
+
+#[tenancy::app(isolation = "rls")]
+struct Application(App);
+
+fn main() {}

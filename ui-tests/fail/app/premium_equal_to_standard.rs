@@ -1,0 +1,4 @@
+use tenancy::prelude::*;
+
+#[tenancy::app(isolation = "hybrid", premium = "rls", standard = "rls")]
+async fn main(_app: App) {}

@@ -1,0 +1,4 @@
+use tenancy::prelude::*;
+
+#[tenancy::app(isolation = "hybird")]
+async fn main(_app: App) {}

@@ -1,0 +1,4 @@
+use tenancy::prelude::*;
+
+#[tenancy::app(isolaton = "rls", theme = "dark")]
+async fn main(_app: App) {}

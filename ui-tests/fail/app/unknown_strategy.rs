@@ -1,0 +1,4 @@
+use tenancy::prelude::*;
+
+#[tenancy::app(isolation = "hybrid", premium = "shema", standard = "tables")]
+async fn main(_app: App) {}

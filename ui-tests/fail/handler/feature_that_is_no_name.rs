@@ -1,0 +1,6 @@
+use tenancy::prelude::*;
+
+#[tenant_handler(get, "/summary", feature = "advanced-analytics")]
+async fn summary() {}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use tenancy::prelude::*;
+
+struct Todos;
+
+impl Todos {
+    #[tenant_handler(get, "/todos")]
+    async fn list(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use tenancy::prelude::*;
+
+#[tenant_handler(get)]
+async fn list() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use tenancy::prelude::*;
+
+#[tenant_handler(get, post, "/todos", "/things")]
+async fn list() {}
+
+fn main() {}
