@@ -1,0 +1,304 @@
+//! From the struct and its options to the model: names are made, types found,
+//! the key chosen. What is wrong with one part alone is said here; rules about
+//! several parts are in [`super::check`].
+
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::{Attribute, Field, Ident, LitStr, Path, parse_quote};
+
+use super::attr::{ColumnOptions, ModelOptions};
+use super::ir::{Audience, Column, ColumnType, Generated, Key, Marks, Model, Reference};
+use super::item::{Source, nested};
+use super::naming::{self, Name};
+use super::options::Fields;
+use super::sql_type::{SqlType, inside_option};
+use crate::common::{Errors, did_you_mean};
+
+/// What of serde's the structs for inserting and updating have in common with
+/// the model: what fields are called. How a value is written stays with the
+/// model, as the types differ.
+const CARRIED_SERDE: &[&str] = &["rename", "alias"];
+
+pub(super) fn model(
+    audience: Audience,
+    options: ModelOptions,
+    source: Source,
+    errors: &mut Errors,
+) -> Model {
+    let Source { item, columns } = source;
+    let table = table(&item.ident, options.table.as_ref(), errors);
+    let written = item.fields.iter().zip(columns);
+    let mut columns: Vec<Column> = written
+        .filter_map(|(field, options)| column(field, options, &table, errors))
+        .collect();
+    name_apart(&mut columns, errors);
+    let primary_key = primary_key(&item.ident, &columns, errors);
+    generate_key(&mut columns, &primary_key);
+    join_once(&mut columns, &item.ident);
+
+    let marked = |mark: fn(&Column) -> Option<&Ident>, suffix| -> Vec<Key> {
+        let marked = columns.iter().enumerate();
+        marked
+            .filter_map(|(at, column)| mark(column).map(|mark| (at, mark.span())))
+            .map(|(at, span)| Key {
+                marked: true,
+                ..key(vec![at], span, suffix, &table, &columns)
+            })
+            .collect()
+    };
+    let mut uniques = marked(|column| column.marks.unique.as_ref(), "key");
+    let mut indexes = marked(|column| column.marks.index.as_ref(), "idx");
+    for (listed, keys, suffix) in [
+        (options.uniques, &mut uniques, "key"),
+        (options.indexes, &mut indexes, "idx"),
+    ] {
+        for fields in listed {
+            let span = fields.option.span();
+            if let Some(found) = find_fields(&fields, &columns, errors) {
+                keys.push(key(found, span, suffix, &table, &columns));
+            }
+        }
+    }
+
+    Model {
+        audience,
+        item,
+        table,
+        columns,
+        primary_key,
+        uniques,
+        indexes,
+    }
+}
+
+fn table(model: &Ident, given: Option<&LitStr>, errors: &mut Errors) -> Name {
+    let sql = given.map_or_else(|| naming::table_of(&model.to_string()), LitStr::value);
+    if let Some(message) = naming::refuse_table(&sql) {
+        match given {
+            Some(given) => errors.at(given, message),
+            None => errors.at(model, message),
+        }
+    }
+    // After an error, a name that Rust can have at least.
+    let sql = if syn::parse_str::<Ident>(&format!("{sql}_")).is_ok() {
+        sql
+    } else {
+        naming::table_of(&model.to_string())
+    };
+    Name::new(sql, given.map_or_else(|| model.span(), LitStr::span), None)
+}
+
+fn column(
+    field: &Field,
+    options: ColumnOptions,
+    table: &Name,
+    errors: &mut Errors,
+) -> Option<Column> {
+    let ident = field.ident.clone()?;
+    let ColumnOptions {
+        primary_key,
+        unique,
+        index,
+        default,
+        references,
+        no_join,
+        sql_type,
+        name,
+    } = options;
+
+    if let (Some(no_join), None) = (&no_join, &references) {
+        errors.at(
+            no_join,
+            "`no_join` belongs to `references = …`, and there is none",
+        );
+    }
+    if let Some(empty) = default
+        .as_ref()
+        .filter(|text| text.value().trim().is_empty())
+    {
+        errors.at(
+            empty,
+            "a default is an SQL expression: write `default = \"''\"` for an empty text, or remove it",
+        );
+    }
+
+    let name = column_name(&ident, name.as_ref(), table, errors);
+    let inside = inside_option(&field.ty);
+    let found = match &sql_type {
+        Some(text) => {
+            SqlType::parse(&text.value()).map_err(|message| (text.to_token_stream(), message))
+        }
+        None => SqlType::of_rust(inside.unwrap_or(&field.ty))
+            .map_err(|message| (field.ty.to_token_stream(), message)),
+    };
+    let sql_type = match found {
+        Ok(found) => ColumnType::Known(found),
+        Err((place, message)) => {
+            errors.at(place, message);
+            ColumnType::Unknown
+        }
+    };
+
+    Some(Column {
+        visibility: field.vis.clone(),
+        ty: field.ty.clone(),
+        carried: carried(field),
+        sql_type,
+        nullable: inside.is_some(),
+        default: default.as_ref().map(LitStr::value),
+        generated: None,
+        reference: references.map(|target| Reference {
+            name: naming::key(&table.sql, &[&name.sql], "fkey"),
+            target,
+            joins: no_join.is_none(),
+        }),
+        marks: Marks {
+            unique,
+            index,
+            primary_key,
+            default,
+        },
+        field: ident,
+        name,
+    })
+}
+
+fn column_name(field: &Ident, given: Option<&LitStr>, table: &Name, errors: &mut Errors) -> Name {
+    use syn::ext::IdentExt;
+    let of_field = field.unraw().to_string();
+    let sql = given.map_or_else(|| of_field.clone(), LitStr::value);
+    if let Some(message) = naming::refuse_column(&sql) {
+        match given {
+            Some(given) => errors.at(given, message),
+            None => errors.at(field, message),
+        }
+    }
+    // After an error, a name that Rust can have at least.
+    let usable = syn::parse_str::<Ident>(&format!("{sql}_")).is_ok();
+    let sql = if usable { sql } else { of_field };
+    Name::new(sql, field.span(), Some(&table.sql))
+}
+
+/// A name that two fields have is reported, and the later one gets another.
+fn name_apart(columns: &mut [Column], errors: &mut Errors) {
+    for at in 1..columns.len() {
+        let (earlier, rest) = columns.split_at_mut(at);
+        let column = &mut rest[0];
+        let Some(owner) = earlier
+            .iter()
+            .find(|other| other.name.rust == column.name.rust)
+        else {
+            continue;
+        };
+        let message = format!(
+            "the field `{}` has the column `{}` already; choose another with `name = \"…\"`",
+            owner.field, column.name.sql
+        );
+        errors.at(&column.field, message);
+        column.name = Name::new(
+            format!("{}_{at}", column.name.sql),
+            column.field.span(),
+            None,
+        );
+    }
+}
+
+/// Docs, and the names under which serde knows the field.
+fn carried(field: &Field) -> Vec<Attribute> {
+    let docs = field
+        .attrs
+        .iter()
+        .filter(|a| a.path().is_ident("doc"))
+        .cloned();
+    let renames = nested(&field.attrs, "serde")
+        .into_iter()
+        .filter(|meta| CARRIED_SERDE.iter().any(|name| meta.path().is_ident(name)))
+        .map(|meta| parse_quote!(#[serde(#meta)]));
+    docs.chain(renames).collect()
+}
+
+fn primary_key(model: &Ident, columns: &[Column], errors: &mut Errors) -> Vec<usize> {
+    let marked: Vec<usize> = positions(columns, |column| column.marks.primary_key.is_some());
+    if !marked.is_empty() {
+        return marked;
+    }
+    let id = positions(columns, |column| column.field == "id");
+    if id.is_empty() {
+        errors.at(
+            model,
+            "a model needs a primary key: name a field `id`, or mark the fields of the key with `#[column(primary_key)]`",
+        );
+    }
+    id
+}
+
+fn positions(columns: &[Column], of: impl Fn(&Column) -> bool) -> Vec<usize> {
+    let numbered = columns.iter().enumerate();
+    numbered
+        .filter(|(_, column)| of(column))
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// A sole key is made by the database; one of several parts, or one that points
+/// at another row, has a meaning and must be given.
+fn generate_key(columns: &mut [Column], primary_key: &[usize]) {
+    let [sole] = primary_key else { return };
+    let column = &mut columns[*sole];
+    if column.reference.is_some() || column.default.is_some() {
+        return;
+    }
+    if let ColumnType::Known(sql_type) = &column.sql_type {
+        column.generated = if sql_type.is_uuid() {
+            Some(Generated::Uuid)
+        } else if sql_type.is_integer() {
+            Some(Generated::Identity)
+        } else {
+            None
+        };
+    }
+}
+
+/// Diesel knows one way to join two tables: that of the first reference. A table
+/// that refers to itself needs an alias and an `on` anyway.
+fn join_once(columns: &mut [Column], model: &Ident) {
+    let mut joined: Vec<Path> = vec![model.clone().into(), parse_quote!(Self)];
+    for reference in columns.iter_mut().filter_map(|c| c.reference.as_mut()) {
+        if joined.contains(&reference.target) {
+            reference.joins = false;
+        } else if reference.joins {
+            joined.push(reference.target.clone());
+        }
+    }
+}
+
+fn find_fields(fields: &Fields, columns: &[Column], errors: &mut Errors) -> Option<Vec<usize>> {
+    let mut found = Vec::new();
+    let mut complete = true;
+    for field in &fields.fields {
+        match columns.iter().position(|column| column.field == *field) {
+            Some(at) if found.contains(&at) => {
+                errors.at(field, format!("`{field}` is named twice; keep one"));
+                complete = false;
+            }
+            Some(at) => found.push(at),
+            None => {
+                let known: Vec<String> = columns.iter().map(|c| c.field.to_string()).collect();
+                let nearest = did_you_mean(&field.to_string(), known.iter().map(String::as_str));
+                errors.at(field, format!("the struct has no field `{field}`{nearest}"));
+                complete = false;
+            }
+        }
+    }
+    complete.then_some(found)
+}
+
+fn key(at: Vec<usize>, span: Span, suffix: &str, table: &Name, columns: &[Column]) -> Key {
+    let names: Vec<&str> = at.iter().map(|at| columns[*at].name.sql.as_str()).collect();
+    Key {
+        name: naming::key(&table.sql, &names, suffix),
+        columns: at,
+        span,
+        marked: false,
+    }
+}
