@@ -4,6 +4,7 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::{Attribute, Field, Ident, LitStr, Path, parse_quote};
 
 use super::attr::{ColumnOptions, ModelOptions};
@@ -72,18 +73,19 @@ pub(super) fn model(
 }
 
 fn table(model: &Ident, given: Option<&LitStr>, errors: &mut Errors) -> Name {
-    let sql = given.map_or_else(|| naming::table_of(&model.to_string()), LitStr::value);
+    let of_struct = naming::table_of(&model.unraw().to_string());
+    let sql = given.map_or_else(|| of_struct.clone(), LitStr::value);
     if let Some(message) = naming::refuse_table(&sql) {
         match given {
             Some(given) => errors.at(given, message),
             None => errors.at(model, message),
         }
     }
-    // After an error, a name that Rust can have at least.
-    let sql = if syn::parse_str::<Ident>(&format!("{sql}_")).is_ok() {
+    // An error has been reported if it is the other one.
+    let sql = if naming::rust_can_have(&sql) {
         sql
     } else {
-        naming::table_of(&model.to_string())
+        of_struct
     };
     Name::new(sql, given.map_or_else(|| model.span(), LitStr::span), None)
 }
@@ -164,7 +166,6 @@ fn column(
 }
 
 fn column_name(field: &Ident, given: Option<&LitStr>, table: &Name, errors: &mut Errors) -> Name {
-    use syn::ext::IdentExt;
     let of_field = field.unraw().to_string();
     let sql = given.map_or_else(|| of_field.clone(), LitStr::value);
     if let Some(message) = naming::refuse_column(&sql) {
@@ -173,10 +174,13 @@ fn column_name(field: &Ident, given: Option<&LitStr>, table: &Name, errors: &mut
             None => errors.at(field, message),
         }
     }
-    // After an error, a name that Rust can have at least.
-    let usable = syn::parse_str::<Ident>(&format!("{sql}_")).is_ok();
-    let sql = if usable { sql } else { of_field };
-    Name::new(sql, field.span(), Some(&table.sql))
+    // An error has been reported if it is the other one.
+    let sql = if naming::rust_can_have(&sql) {
+        sql
+    } else {
+        of_field
+    };
+    Name::new(sql, field.span(), Some(&table.rust))
 }
 
 /// A name that two fields have is reported, and the later one gets another.

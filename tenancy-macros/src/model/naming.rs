@@ -38,12 +38,15 @@ pub(super) struct Name {
 
 impl Name {
     /// Where Rust cannot have the name, an underscore is put behind it, as the
-    /// Diesel command line does.
-    pub(super) fn new(sql: String, span: Span, also_taken: Option<&str>) -> Self {
-        let free = !TAKEN_IN_RUST.contains(&sql.as_str())
-            && also_taken != Some(sql.as_str())
-            && syn::parse_str::<Ident>(&sql).is_ok();
-        let rust = if free { sql.clone() } else { format!("{sql}_") };
+    /// Diesel command line does. A column cannot be called like its `table`.
+    pub(super) fn new(sql: String, span: Span, table: Option<&Ident>) -> Self {
+        let mut rust = sql.clone();
+        while TAKEN_IN_RUST.contains(&rust.as_str())
+            || table.is_some_and(|table| *table == rust)
+            || syn::parse_str::<Ident>(&rust).is_err()
+        {
+            rust.push('_');
+        }
         Self {
             rust: Ident::new(&rust, span),
             sql,
@@ -109,6 +112,13 @@ fn is_identifier(name: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
     name.bytes().next().is_some_and(word)
         && name.bytes().all(|byte| word(byte) || byte.is_ascii_digit())
+}
+
+/// Whether Rust can have the name, if need be with an underscore behind it.
+pub(super) fn rust_can_have(name: &str) -> bool {
+    name.chars()
+        .all(|letter| letter.is_alphanumeric() || letter == '_')
+        && syn::parse_str::<Ident>(&format!("{name}_")).is_ok()
 }
 
 /// `UserAddress` → `user_addresses`.
@@ -183,10 +193,10 @@ mod tests {
 
     #[test]
     fn a_name_that_rust_cannot_have_gets_an_underscore() {
+        let table = Ident::new("todos", Span::call_site());
         let rust = |sql: &str| {
-            Name::new(sql.to_owned(), Span::call_site(), Some("todos"))
-                .rust
-                .to_string()
+            let name = Name::new(sql.to_owned(), Span::call_site(), Some(&table));
+            name.rust.to_string()
         };
         assert_eq!(rust("title"), "title");
         assert_eq!(rust("type"), "type_");
