@@ -3,22 +3,16 @@
 //! several parts are in [`super::check`].
 
 use proc_macro2::Span;
-use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Attribute, Field, Ident, LitStr, Path, parse_quote};
+use syn::{Ident, LitStr, Path, parse_quote};
 
-use super::attr::{ColumnOptions, ModelOptions};
-use super::ir::{Audience, Column, ColumnType, Generated, Key, Marks, Model, Reference};
-use super::item::{Source, nested};
+use super::attr::ModelOptions;
+use super::column::column;
+use super::ir::{Audience, Column, ColumnType, Generated, Key, Model};
+use super::item::Source;
 use super::naming::{self, Name};
 use super::options::Fields;
-use super::sql_type::{SqlType, inside_option};
 use crate::common::{Errors, did_you_mean};
-
-/// What of serde's the structs for inserting and updating have in common with
-/// the model: what fields are called. How a value is written stays with the
-/// model, as the types differ.
-const CARRIED_SERDE: &[&str] = &["rename", "alias"];
 
 pub(super) fn model(
     audience: Audience,
@@ -90,99 +84,6 @@ fn table(model: &Ident, given: Option<&LitStr>, errors: &mut Errors) -> Name {
     Name::new(sql, given.map_or_else(|| model.span(), LitStr::span), None)
 }
 
-fn column(
-    field: &Field,
-    options: ColumnOptions,
-    table: &Name,
-    errors: &mut Errors,
-) -> Option<Column> {
-    let ident = field.ident.clone()?;
-    let ColumnOptions {
-        primary_key,
-        unique,
-        index,
-        default,
-        references,
-        no_join,
-        sql_type,
-        name,
-    } = options;
-
-    if let (Some(no_join), None) = (&no_join, &references) {
-        errors.at(
-            no_join,
-            "`no_join` belongs to `references = …`, and there is none",
-        );
-    }
-    if let Some(empty) = default
-        .as_ref()
-        .filter(|text| text.value().trim().is_empty())
-    {
-        errors.at(
-            empty,
-            "a default is an SQL expression: write `default = \"''\"` for an empty text, or remove it",
-        );
-    }
-
-    let name = column_name(&ident, name.as_ref(), table, errors);
-    let inside = inside_option(&field.ty);
-    let found = match &sql_type {
-        Some(text) => {
-            SqlType::parse(&text.value()).map_err(|message| (text.to_token_stream(), message))
-        }
-        None => SqlType::of_rust(inside.unwrap_or(&field.ty))
-            .map_err(|message| (field.ty.to_token_stream(), message)),
-    };
-    let sql_type = match found {
-        Ok(found) => ColumnType::Known(found),
-        Err((place, message)) => {
-            errors.at(place, message);
-            ColumnType::Unknown
-        }
-    };
-
-    Some(Column {
-        visibility: field.vis.clone(),
-        ty: field.ty.clone(),
-        carried: carried(field),
-        sql_type,
-        nullable: inside.is_some(),
-        default: default.as_ref().map(LitStr::value),
-        generated: None,
-        reference: references.map(|target| Reference {
-            name: naming::key(&table.sql, &[&name.sql], "fkey"),
-            target,
-            joins: no_join.is_none(),
-        }),
-        marks: Marks {
-            unique,
-            index,
-            primary_key,
-            default,
-        },
-        field: ident,
-        name,
-    })
-}
-
-fn column_name(field: &Ident, given: Option<&LitStr>, table: &Name, errors: &mut Errors) -> Name {
-    let of_field = field.unraw().to_string();
-    let sql = given.map_or_else(|| of_field.clone(), LitStr::value);
-    if let Some(message) = naming::refuse_column(&sql) {
-        match given {
-            Some(given) => errors.at(given, message),
-            None => errors.at(field, message),
-        }
-    }
-    // An error has been reported if it is the other one.
-    let sql = if naming::rust_can_have(&sql) {
-        sql
-    } else {
-        of_field
-    };
-    Name::new(sql, field.span(), Some(&table.rust))
-}
-
 /// A name that two fields have is reported, and the later one gets another.
 fn name_apart(columns: &mut [Column], errors: &mut Errors) {
     for at in 1..columns.len() {
@@ -205,20 +106,6 @@ fn name_apart(columns: &mut [Column], errors: &mut Errors) {
             None,
         );
     }
-}
-
-/// Docs, and the names under which serde knows the field.
-fn carried(field: &Field) -> Vec<Attribute> {
-    let docs = field
-        .attrs
-        .iter()
-        .filter(|a| a.path().is_ident("doc"))
-        .cloned();
-    let renames = nested(&field.attrs, "serde")
-        .into_iter()
-        .filter(|meta| CARRIED_SERDE.iter().any(|name| meta.path().is_ident(name)))
-        .map(|meta| parse_quote!(#[serde(#meta)]));
-    docs.chain(renames).collect()
 }
 
 fn primary_key(model: &Ident, columns: &[Column], errors: &mut Errors) -> Vec<usize> {
@@ -252,15 +139,13 @@ fn generate_key(columns: &mut [Column], primary_key: &[usize]) {
     if column.reference.is_some() || column.default.is_some() {
         return;
     }
-    if let ColumnType::Known(sql_type) = &column.sql_type {
-        column.generated = if sql_type.is_uuid() {
-            Some(Generated::Uuid)
-        } else if sql_type.is_integer() {
-            Some(Generated::Identity)
-        } else {
-            None
-        };
-    }
+    column.generated = match &column.sql_type {
+        ColumnType::Known(sql_type) if sql_type.is_uuid() => Some(Generated::Uuid),
+        ColumnType::Known(sql_type) if sql_type.is_integer() => Some(Generated::Identity),
+        ColumnType::Known(_) => None,
+        // Most likely an unsigned integer that will be a signed one.
+        ColumnType::Unknown => Some(Generated::Identity),
+    };
 }
 
 /// Diesel knows one way to join two tables: that of the first reference. A table

@@ -51,13 +51,12 @@ fn key_columns(model: &Model, errors: &mut Errors) {
                 "a floating-point number cannot be a key, as equal ones may differ; use an integer or `Uuid`",
             );
         }
-        if let Some(default) = &column.marks.default {
-            if sole && column.reference.is_none() && column.is_known() && sql_type.is_integer() {
-                errors.at(
-                    default,
-                    "PostgreSQL numbers an integer primary key; remove the default",
-                );
-            }
+        let numbered = sole && column.reference.is_none() && sql_type.is_integer();
+        if let Some(default) = column.marks.default.as_ref().filter(|_| numbered) {
+            errors.at(
+                default,
+                "PostgreSQL numbers an integer primary key; remove the default",
+            );
         }
         for mark in sole.then(|| marks(column)).into_iter().flatten() {
             errors.at(

@@ -17,12 +17,8 @@ pub(super) struct Source {
 
 /// Takes the item apart, or gives it back when it can be no model.
 pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Result<Source, TokenStream> {
-    let mut item = match syn::parse2::<Item>(tokens.clone()) {
-        Ok(item) => item,
-        Err(error) => {
-            errors.push(error);
-            return Err(tokens);
-        }
+    let Some(mut item) = errors.ok(syn::parse2::<Item>(tokens.clone())) else {
+        return Err(tokens);
     };
     match &mut item {
         Item::Struct(model) => {

@@ -12,11 +12,13 @@
 mod attr;
 mod build;
 mod check;
+mod column;
 mod expand;
 mod ir;
 mod item;
 mod naming;
 mod options;
+mod rust_type;
 mod sql_type;
 #[cfg(test)]
 mod tests;
