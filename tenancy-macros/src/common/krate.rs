@@ -25,9 +25,9 @@ impl Crate {
         Self(Ident::new(name, Span::call_site()))
     }
 
-    /// The path as text, as serde's `crate = "…"` attribute wants it.
-    pub(crate) fn serde_path(&self) -> String {
-        format!("::{}::__private::serde", self.0)
+    /// The path of a private name as text, as serde's attributes want it.
+    pub(crate) fn private_path(&self, name: &str) -> String {
+        format!("::{}::__private::{name}", self.0)
     }
 }
 

@@ -1,0 +1,193 @@
+//! `New…`, which makes a row, and `…Changes`, which changes one. What the client
+//! may leave out, and what it may not give, is in their serde attributes.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Attribute, Meta, Type, parse_quote};
+
+use super::super::ir::{Column, Model};
+use super::super::item::nested;
+use super::Names;
+use super::rows::{body, key_type};
+use super::table::docs;
+
+/// What of serde's on the struct holds for its input as well.
+const CARRIED_SERDE: &[&str] = &["rename_all", "deny_unknown_fields"];
+
+/// The struct that makes a row.
+pub(super) fn new(model: &Model, names: &Names<'_>) -> TokenStream {
+    let Names {
+        krate,
+        private,
+        model: ident,
+        new,
+        table,
+        ..
+    } = names;
+    let visibility = &model.item.vis;
+    let docs = format!(" A new row of [`{ident}`]. What is `None` is left to the database.");
+    let serde = serde(model, names);
+    let check = model
+        .is_sound()
+        .then(|| quote!(, check_for_backend(::diesel::pg::Pg)));
+    let fields = model.columns.iter().map(|column| {
+        let ty = &column.ty;
+        let (ty, optional): (Type, bool) = if column.has_default() {
+            (parse_quote!(::core::option::Option<#ty>), true)
+        } else {
+            (ty.clone(), column.nullable)
+        };
+        let serde = if column.generated.is_some() {
+            quote!(#[serde(skip_deserializing)])
+        } else if column.has_default() && column.nullable {
+            present(names)
+        } else if optional {
+            quote!(#[serde(default)])
+        } else {
+            TokenStream::new()
+        };
+        let unknown = (!column.is_known()).then(|| quote!(#[diesel(skip_insertion)]));
+        field(column, &quote!(#serde #unknown), &ty)
+    });
+    let insert = body(model, || {
+        quote! {
+            let row = ::diesel::insert_into(#table::table).values(self).returning(
+                <#ident as ::diesel::SelectableHelper<::diesel::pg::Pg>>::as_returning(),
+            );
+            #private::insert(row, db).await
+        }
+    });
+    quote! {
+        #[doc = #docs]
+        #[allow(dead_code)]
+        #[derive(Debug, Clone, #private::serde::Deserialize, ::diesel::Insertable)]
+        #serde
+        #[diesel(table_name = #table #check)]
+        #visibility struct #new {
+            #(#fields)*
+        }
+
+        #[allow(dead_code)]
+        impl #new {
+            /// Inserts the row and gives it back as it is stored.
+            ///
+            /// # Errors
+            ///
+            /// A conflict when a unique key is taken or a referred row is missing.
+            #visibility async fn insert(&self, db: &mut #krate::TenantConn) -> #krate::Result<#ident> {
+                #insert
+            }
+        }
+    }
+}
+
+/// The struct that changes a row; none where all columns are the key.
+pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
+    let columns = model.plain_columns();
+    if columns.is_empty() {
+        return TokenStream::new();
+    }
+    let Names {
+        krate,
+        private,
+        model: ident,
+        changes,
+        table,
+        ..
+    } = names;
+    let visibility = &model.item.vis;
+    let docs = format!(" Changes to a row of [`{ident}`]. What is `None` stays as it is.");
+    let serde = serde(model, names);
+    let keys = model.key_columns();
+    let keys = keys.iter().map(|column| &column.name.rust);
+    let fields = columns.iter().map(|column| {
+        let ty = &column.ty;
+        let serde = if column.nullable {
+            present(names)
+        } else {
+            quote!(#[serde(default)])
+        };
+        let unknown = (!column.is_known()).then(|| quote!(#[diesel(skip_update)]));
+        field(
+            column,
+            &quote!(#serde #unknown),
+            &parse_quote!(::core::option::Option<#ty>),
+        )
+    });
+    let key = key_type(model);
+    let update = body(model, || {
+        quote! {
+            let row = ::diesel::QueryDsl::find(#table::table, key);
+            let changed = ::diesel::update(::core::clone::Clone::clone(&row)).set(self).returning(
+                <#ident as ::diesel::SelectableHelper<::diesel::pg::Pg>>::as_returning(),
+            );
+            let unchanged = ::diesel::QueryDsl::select(
+                row,
+                <#ident as ::diesel::SelectableHelper<::diesel::pg::Pg>>::as_select(),
+            );
+            #private::update(changed, unchanged, db).await
+        }
+    });
+    quote! {
+        #[doc = #docs]
+        #[allow(dead_code)]
+        #[derive(Debug, Clone, Default, #private::serde::Deserialize, ::diesel::AsChangeset)]
+        #serde
+        #[diesel(table_name = #table, primary_key(#(#keys),*))]
+        #visibility struct #changes {
+            #(#fields)*
+        }
+
+        #[allow(dead_code)]
+        impl #changes {
+            /// Changes the row with this key and gives it back as it is stored.
+            ///
+            /// # Errors
+            ///
+            /// Not found when the tenant has no such row; a conflict when a
+            /// unique key is taken or a referred row is missing.
+            #visibility async fn update(
+                &self,
+                key: #key,
+                db: &mut #krate::TenantConn,
+            ) -> #krate::Result<#ident> {
+                #update
+            }
+        }
+    }
+}
+
+fn field(column: &Column, attributes: &TokenStream, ty: &Type) -> TokenStream {
+    let docs = docs(column);
+    let renames = column.carried.iter().filter(|a| !a.path().is_ident("doc"));
+    let column_name = column_name(column);
+    let (visibility, name) = (&column.visibility, &column.field);
+    quote! {
+        #(#docs)*
+        #(#renames)*
+        #attributes
+        #column_name
+        #visibility #name: #ty,
+    }
+}
+
+/// Tells Diesel the column, where it is not called like the field.
+pub(super) fn column_name(column: &Column) -> Option<Attribute> {
+    let name = &column.name.rust;
+    (column.name.rust != column.field).then(|| parse_quote!(#[diesel(column_name = #name)]))
+}
+
+/// Tells `null`, which clears a column, from a field that was left out.
+fn present(names: &Names<'_>) -> TokenStream {
+    let present = names.krate.private_path("present");
+    quote!(#[serde(default, deserialize_with = #present)])
+}
+
+fn serde(model: &Model, names: &Names<'_>) -> TokenStream {
+    let path = names.krate.private_path("serde");
+    let carried: Vec<Meta> = nested(&model.item.attrs, "serde")
+        .into_iter()
+        .filter(|meta| CARRIED_SERDE.iter().any(|name| meta.path().is_ident(name)))
+        .collect();
+    quote!(#[serde(crate = #path #(, #carried)*)])
+}

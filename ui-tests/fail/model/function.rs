@@ -1,0 +1,6 @@
+use tenancy::prelude::*;
+
+#[tenant_model]
+pub fn todo() {}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use tenancy::prelude::*;
+
+#[tenant_model]
+pub struct Todo<'a> {
+    pub id: Uuid,
+    pub title: &'a str,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use tenancy::prelude::*;
+
+#[tenant_model]
+pub struct Todo {}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use tenancy::prelude::*;
+
+#[tenant_model]
+pub struct Todo {
+    pub title: String,
+    pub done: bool,
+}
+
+fn main() {}

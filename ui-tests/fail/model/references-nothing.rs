@@ -1,0 +1,10 @@
+use tenancy::prelude::*;
+
+#[tenant_model]
+pub struct Todo {
+    pub id: Uuid,
+    #[column(references = User)]
+    pub owner: Uuid,
+}
+
+fn main() {}
