@@ -1,23 +1,4 @@
-//! Multi-tenancy for axum and Diesel on PostgreSQL.
-//!
-//! Annotate a struct, and it is a table whose rows belong to a tenant:
-//!
-//! ```
-//! use tenancy::prelude::*;
-//!
-//! #[tenant_model]
-//! pub struct Todo {
-//!     pub id: Uuid,
-//!     pub title: String,
-//!     #[column(default = "false")]
-//!     pub done: bool,
-//! }
-//!
-//! async fn open(db: &mut TenantConn) -> Result<Vec<Todo>> {
-//!     Ok(Todo::query().filter(todos::done.eq(false)).order(todos::id).load(db).await?)
-//! }
-//! # fn main() {}
-//! ```
+#![doc = include_str!("../../README.md")]
 
 pub use tenancy_macros::{shared_model, tenant_model};
 pub use tenancy_runtime::db::{self, TenantConn, TenantDb};

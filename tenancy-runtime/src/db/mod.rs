@@ -7,7 +7,7 @@
 //! a setting, sent in one pipeline with it: `BEGIN`, the setting, the
 //! statement and `COMMIT` leave together and are answered together.
 //!
-//! A pooled [`Session`](session::Session) is used again only when its last use
+//! A pooled [`Session`] is used again only when its last use
 //! came to a clean end. axum drops handlers whenever a client leaves, so being
 //! dropped at any `.await` is normal traffic here, not an edge case.
 
