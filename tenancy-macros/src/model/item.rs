@@ -60,12 +60,12 @@ pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Result<Source, 
 }
 
 fn source(mut item: ItemStruct, errors: &mut Errors) -> Source {
-    refuse_attributes(&item.attrs, DIESEL_ON_STRUCT, errors);
+    refuse_attributes(&mut item.attrs, DIESEL_ON_STRUCT, errors);
     let mut columns = Vec::new();
     for field in &mut item.fields {
         let taken: Vec<Attribute> = field.attrs.iter().filter(|a| is_ours(a)).cloned().collect();
         strip_one(&mut field.attrs);
-        refuse_attributes(&field.attrs, DIESEL_ON_FIELD, errors);
+        refuse_attributes(&mut field.attrs, DIESEL_ON_FIELD, errors);
         for attribute in field.attrs.iter().filter(|a| a.path().is_ident("cfg")) {
             errors.at(
                 attribute,
@@ -135,12 +135,24 @@ const DIESEL_ON_FIELD: &[(&str, &str)] = &[(
     "name the column with `#[column(name = \"…\")]`",
 )];
 
-fn refuse_attributes(attributes: &[Attribute], refused: &[(&str, &str)], errors: &mut Errors) {
-    for meta in nested(attributes, "diesel") {
-        if let Some((_, message)) = refused.iter().find(|(name, _)| meta.path().is_ident(name)) {
-            errors.at(meta, message);
+/// Reports options that are refused, and takes their attributes out so that
+/// Diesel's derives do not report them again.
+fn refuse_attributes(
+    attributes: &mut Vec<Attribute>,
+    refused: &[(&str, &str)],
+    errors: &mut Errors,
+) {
+    attributes.retain(|attribute| {
+        let mut keep = true;
+        for meta in nested(std::slice::from_ref(attribute), "diesel") {
+            if let Some((_, message)) = refused.iter().find(|(name, _)| meta.path().is_ident(name))
+            {
+                errors.at(meta, message);
+                keep = false;
+            }
         }
-    }
+        keep
+    });
 }
 
 /// The entries of all `#[name(…)]`s that are plain attribute syntax.

@@ -7,7 +7,10 @@ pub struct Todo {
 }
 
 pub async fn forge(db: &mut TenantConn, other: Uuid) -> Result<Vec<Todo>> {
-    Ok(Todo::query().filter(todos::tenant_id.eq(other)).load(db).await?)
+    Ok(Todo::query()
+        .filter(todos::tenant_id.eq(other))
+        .load(db)
+        .await?)
 }
 
 fn main() {}

@@ -2,7 +2,7 @@
 //! may leave out, and what it may not give, is in their serde attributes.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{format_ident, quote};
 use syn::{Attribute, Meta, Type, parse_quote};
 
 use super::super::ir::{Column, Model};
@@ -30,6 +30,13 @@ pub(super) fn new(model: &Model, names: &Names<'_>) -> TokenStream {
     let check = model
         .is_sound()
         .then(|| quote!(, check_for_backend(::diesel::pg::Pg)));
+    // Diesel has no row without columns, which is what unknown ones leave.
+    let insertable = model.columns.iter().any(Column::is_known).then(|| {
+        quote! {
+            #[derive(::diesel::Insertable)]
+            #[diesel(table_name = #table #check)]
+        }
+    });
     let fields = model.columns.iter().map(|column| {
         let ty = &column.ty;
         let (ty, optional): (Type, bool) = if column.has_default() {
@@ -46,8 +53,11 @@ pub(super) fn new(model: &Model, names: &Names<'_>) -> TokenStream {
         } else {
             TokenStream::new()
         };
-        let unknown = (!column.is_known()).then(|| quote!(#[diesel(skip_insertion)]));
-        field(column, &quote!(#serde #unknown), &ty)
+        let diesel = insertable
+            .is_some()
+            .then(|| diesel(column, "skip_insertion"))
+            .flatten();
+        field(column, &quote!(#serde #diesel), &ty)
     });
     let insert = body(model, || {
         quote! {
@@ -60,9 +70,9 @@ pub(super) fn new(model: &Model, names: &Names<'_>) -> TokenStream {
     quote! {
         #[doc = #docs]
         #[allow(dead_code)]
-        #[derive(Debug, Clone, #private::serde::Deserialize, ::diesel::Insertable)]
+        #[derive(Debug, Clone, #private::serde::Deserialize)]
         #serde
-        #[diesel(table_name = #table #check)]
+        #insertable
         #visibility struct #new {
             #(#fields)*
         }
@@ -100,6 +110,12 @@ pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
     let serde = serde(model, names);
     let keys = model.key_columns();
     let keys = keys.iter().map(|column| &column.name.rust);
+    let changeset = columns.iter().any(|column| column.is_known()).then(|| {
+        quote! {
+            #[derive(::diesel::AsChangeset)]
+            #[diesel(table_name = #table, primary_key(#(#keys),*))]
+        }
+    });
     let fields = columns.iter().map(|column| {
         let ty = &column.ty;
         let serde = if column.nullable {
@@ -107,10 +123,13 @@ pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
         } else {
             quote!(#[serde(default)])
         };
-        let unknown = (!column.is_known()).then(|| quote!(#[diesel(skip_update)]));
+        let diesel = changeset
+            .is_some()
+            .then(|| diesel(column, "skip_update"))
+            .flatten();
         field(
             column,
-            &quote!(#serde #unknown),
+            &quote!(#serde #diesel),
             &parse_quote!(::core::option::Option<#ty>),
         )
     });
@@ -131,9 +150,9 @@ pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
     quote! {
         #[doc = #docs]
         #[allow(dead_code)]
-        #[derive(Debug, Clone, Default, #private::serde::Deserialize, ::diesel::AsChangeset)]
+        #[derive(Debug, Clone, Default, #private::serde::Deserialize)]
         #serde
-        #[diesel(table_name = #table, primary_key(#(#keys),*))]
+        #changeset
         #visibility struct #changes {
             #(#fields)*
         }
@@ -160,14 +179,23 @@ pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
 fn field(column: &Column, attributes: &TokenStream, ty: &Type) -> TokenStream {
     let docs = docs(column);
     let renames = column.carried.iter().filter(|a| !a.path().is_ident("doc"));
-    let column_name = column_name(column);
     let (visibility, name) = (&column.visibility, &column.field);
     quote! {
         #(#docs)*
         #(#renames)*
         #attributes
-        #column_name
         #visibility #name: #ty,
+    }
+}
+
+/// What Diesel is told of a field: its column, or to leave it out because the
+/// column is unknown.
+fn diesel(column: &Column, skip: &str) -> Option<Attribute> {
+    let skip = format_ident!("{skip}");
+    if column.is_known() {
+        column_name(column)
+    } else {
+        Some(parse_quote!(#[diesel(#skip)]))
     }
 }
 

@@ -4,31 +4,66 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::super::ir::{Audience, Model};
+use super::super::ir::{Audience, Model, Reference};
 use super::Names;
 
 pub(super) fn expand(model: &Model, names: &Names<'_>) -> TokenStream {
     let Names { private, table, .. } = names;
+    let referring = model.columns.iter().filter_map(|column| {
+        let reference = column.reference.as_ref()?;
+        column.is_known().then_some((&column.name.rust, reference))
+    });
+    let references = referring.map(|(column, reference)| {
+        // Errors about the reference are to stand where the user wrote it.
+        let mut path = [(*table).clone(), column.clone()];
+        path.iter_mut()
+            .for_each(|name| name.set_span(reference.target.span()));
+        let [module, column] = path;
+        let column = quote!(#module::#column);
+        let check = check(model, &column, reference, names);
+        let joined = reference.joins.then(|| joined(&column, reference, names));
+        quote!(#check #joined)
+    });
+    quote! {
+        #private::joins! { #table::table }
+        #(#references)*
+    }
+}
+
+fn check(
+    model: &Model,
+    column: &TokenStream,
+    reference: &Reference,
+    names: &Names<'_>,
+) -> TokenStream {
+    let (private, target) = (&names.private, &reference.target);
     // A shared table outlives every tenant, so what it refers to must as well.
     let check = match model.audience {
         Audience::Tenant => quote!(refers_to_model),
         Audience::Shared => quote!(refers_to_shared_model),
     };
-    let referring = model.columns.iter().filter_map(|column| {
-        let reference = column.reference.as_ref()?;
-        column.is_known().then_some((column, reference))
-    });
-    referring
-        .map(|(column, reference)| {
-            let target = &reference.target;
-            let column = &column.name.rust;
-            let join = reference
-                .joins
-                .then(|| quote!(#private::join! { #table::table, #table::#column => #target }));
-            let check = quote_spanned! {target.span()=>
-                const _: () = #private::#check::<#table::#column, #target>();
-            };
-            quote!(#check #join)
-        })
-        .collect()
+    quote_spanned! {target.span()=>
+        const _: () = #private::#check::<#column, #target>();
+    }
+}
+
+fn joined(column: &TokenStream, reference: &Reference, names: &Names<'_>) -> TokenStream {
+    let private = &names.private;
+    let target = &reference.target;
+    let mut table = names.table.clone();
+    table.set_span(target.span());
+    let parent = quote_spanned!(target.span()=> <#target as #private::Model>::Table);
+    quote_spanned! {target.span()=>
+        #[automatically_derived]
+        impl #private::Joined<#parent> for #table::table {
+            type Column = #column;
+            type Parent = #parent;
+        }
+
+        #[automatically_derived]
+        impl #private::Joined<#table::table> for #parent {
+            type Column = #column;
+            type Parent = #parent;
+        }
+    }
 }
