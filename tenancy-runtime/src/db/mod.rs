@@ -1,1 +1,28 @@
-//! Not written yet.
+//! Scoped connections: what makes a statement stay with its tenant.
+//!
+//! [`TenantDb`] hands out [`TenantConn`]s, which implement
+//! `diesel_async::AsyncConnection`, so the whole Diesel DSL works on them. On
+//! its way out every statement is qualified (the placeholder schemas `"tenant"`
+//! and `"shared"` become real ones, see [`qualify`]) and, where the scope needs
+//! a setting, sent in one pipeline with it: `BEGIN`, the setting, the
+//! statement and `COMMIT` leave together and are answered together.
+//!
+//! A pooled [`Session`](session::Session) is used again only when its last use
+//! came to a clean end. axum drops handlers whenever a client leaves, so being
+//! dropped at any `.await` is normal traffic here, not an edge case.
+
+mod conn;
+mod handle;
+mod pipeline;
+mod pool;
+mod qualify;
+mod session;
+mod statement;
+mod transaction;
+
+pub use conn::TenantConn;
+pub use handle::TenantDb;
+pub use pool::{Pool, PoolSettings, PooledSession};
+pub use qualify::{Qualified, qualify};
+pub use session::Session;
+pub use transaction::DeferredTransactions;

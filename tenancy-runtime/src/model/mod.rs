@@ -37,9 +37,16 @@
 
 mod ddl;
 mod definition;
+mod join;
+mod reference;
+mod rows;
 
+pub use crate::__joins as joins;
 pub use ddl::{Layout, PRIVILEGES_SHARED, PRIVILEGES_TENANT};
 pub use definition::{Audience, ColumnDef, KeyDef, ModelDef, ReferenceDef};
+pub use join::{JoinOn, Joined};
+pub use reference::{RefersTo, refers_to_model, refers_to_shared_model};
+pub use rows::{delete, insert, present, update};
 
 /// A struct that stands for a table; implemented by `#[tenant_model]` and
 /// `#[shared_model]`.

@@ -6,7 +6,7 @@ use super::{InvalidSlug, Locator, Slug, TenantId, TenantStatus};
 use crate::isolation::Strategy;
 
 /// What the registry stores of a tenant. Having one proves nothing: only an
-/// admitted [`Tenant`](crate::admit::Tenant) opens a connection.
+/// admitted tenant opens a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TenantRecord {

@@ -1,0 +1,126 @@
+use std::time::Duration;
+
+use diesel::result::ConnectionError;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::session::Session;
+use crate::error::Error;
+
+/// How a pool connects and how long its users wait.
+#[derive(Debug, Clone)]
+pub struct PoolSettings {
+    /// The URL, with the login role's password in it.
+    pub url: SecretString,
+    /// The most connections at a time.
+    pub size: u32,
+    /// How long a request waits for a connection before it is refused.
+    pub wait: Duration,
+    /// Whether statements are prepared once and kept. Off behind a
+    /// transaction-mode pooler that does not follow prepared statements.
+    pub prepared_statements: bool,
+}
+
+/// A pool of [`Session`]s.
+#[derive(Clone)]
+pub struct Pool {
+    inner: bb8::Pool<SessionManager>,
+}
+
+/// A session on loan; it goes back to the pool, or is closed, when dropped.
+pub type PooledSession = bb8::PooledConnection<'static, SessionManager>;
+
+impl Pool {
+    /// Makes a pool; connections are opened when they are first needed.
+    #[must_use]
+    pub fn new(settings: PoolSettings) -> Self {
+        let inner = bb8::Pool::builder()
+            .max_size(settings.size)
+            .connection_timeout(settings.wait)
+            .error_sink(Box::new(LogErrors))
+            .build_unchecked(SessionManager {
+                url: settings.url,
+                prepared_statements: settings.prepared_statements,
+            });
+        Self { inner }
+    }
+
+    /// Borrows a session, waiting at most as long as the settings say.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when none became free or the database is away.
+    pub async fn get(&self) -> Result<PooledSession, Error> {
+        self.inner.get_owned().await.map_err(|error| match error {
+            bb8::RunError::User(error) => Error::unavailable(error),
+            bb8::RunError::TimedOut => {
+                Error::unavailable("no database connection became free in time")
+            }
+        })
+    }
+
+    /// How many connections are open, in use or idle.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        self.inner.state().connections
+    }
+
+    /// How many of the open connections nobody is using.
+    #[must_use]
+    pub fn idle_connections(&self) -> u32 {
+        self.inner.state().idle_connections
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool")
+            .field("state", &self.inner.state())
+            .finish()
+    }
+}
+
+/// Opens sessions and decides which are used again. Our own rather than
+/// diesel-async's, because the rule of reuse is ours and no checkout may cost a
+/// round trip.
+#[derive(Debug)]
+pub struct SessionManager {
+    url: SecretString,
+    prepared_statements: bool,
+}
+
+impl bb8::ManageConnection for SessionManager {
+    type Connection = Session;
+    type Error = ConnectionError;
+
+    async fn connect(&self) -> Result<Session, ConnectionError> {
+        Session::open(self.url.expose_secret(), self.prepared_statements).await
+    }
+
+    /// Asked on checkout: a session whose server went away while it lay in the
+    /// pool is told without asking the server.
+    async fn is_valid(&self, session: &mut Session) -> Result<(), ConnectionError> {
+        if session.is_closed() {
+            return Err(ConnectionError::BadConnection(
+                "the server closed the connection".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn has_broken(&self, session: &mut Session) -> bool {
+        std::thread::panicking() || !session.is_clean()
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct LogErrors;
+
+impl bb8::ErrorSink<ConnectionError> for LogErrors {
+    fn sink(&self, error: ConnectionError) {
+        tracing::warn!(%error, "a database connection failed");
+    }
+
+    fn boxed_clone(&self) -> Box<dyn bb8::ErrorSink<ConnectionError>> {
+        Box::new(*self)
+    }
+}

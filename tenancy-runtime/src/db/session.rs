@@ -1,0 +1,111 @@
+use std::collections::HashSet;
+
+use diesel::QueryResult;
+use diesel::connection::{CacheSize, TransactionManagerStatus};
+use diesel::result::ConnectionError;
+use diesel_async::pooled_connection::PoolableConnection;
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+
+use super::pipeline::StatementKey;
+
+/// How many different statements one session keeps prepared before it is
+/// retired. Diesel's cache has no bound of its own, and in dedicated layouts
+/// every tenant brings its own texts.
+const MAX_STATEMENTS: usize = 1_000;
+
+/// A physical connection in the pool, with what must be known to use it again.
+pub struct Session {
+    pub(super) conn: AsyncPgConnection,
+    pub(super) state: SessionState,
+}
+
+/// What this side knows about a session.
+#[derive(Default)]
+pub(super) struct SessionState {
+    /// Whether statements are prepared once and kept.
+    pub(super) prepares: bool,
+    /// A use has begun and not yet come to a clean end.
+    busy: bool,
+    /// Something may have stayed behind; the session is closed after this use.
+    tainted: bool,
+    /// The statements that Diesel's cache holds for this session.
+    known: HashSet<StatementKey>,
+    /// Depth of transactions, as Diesel counts it.
+    pub(super) transactions: TransactionManagerStatus,
+    /// `BEGIN` is owed: it rides with the next statement.
+    pub(super) owes_begin: bool,
+    /// A statement of the open transaction failed; PostgreSQL will not commit it.
+    pub(super) failed: bool,
+}
+
+impl Session {
+    /// Opens a connection that finds no table by an unqualified name.
+    pub(super) async fn open(url: &str, prepares: bool) -> Result<Self, ConnectionError> {
+        let mut conn = AsyncPgConnection::establish(url).await?;
+        if !prepares {
+            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+        }
+        conn.batch_execute("SET search_path = ''; SET application_name = 'tenancy'")
+            .await
+            .map_err(ConnectionError::CouldntSetupConfiguration)?;
+        Ok(Self {
+            conn,
+            state: SessionState {
+                prepares,
+                ..SessionState::default()
+            },
+        })
+    }
+
+    /// Whether the next tenant may have this session.
+    pub(super) fn is_clean(&mut self) -> bool {
+        !self.state.busy
+            && !self.state.tainted
+            && self.state.known.len() <= MAX_STATEMENTS
+            && matches!(self.state.transactions.transaction_depth(), Ok(None))
+            && !self.is_closed()
+    }
+
+    /// Whether the server is gone, as far as this side has heard.
+    pub(super) fn is_closed(&mut self) -> bool {
+        self.conn.is_broken()
+    }
+}
+
+impl SessionState {
+    /// Marks the start of a use; whoever is dropped before
+    /// [`leave`](Self::leave) leaves the mark behind.
+    pub(super) fn enter(&mut self) {
+        self.tainted |= self.busy;
+        self.busy = true;
+    }
+
+    /// Marks the clean end of a use: every answer has been read.
+    pub(super) fn leave(&mut self) {
+        self.busy = false;
+    }
+
+    /// Has the session closed after this use.
+    pub(super) fn taint(&mut self) {
+        self.tainted = true;
+    }
+
+    /// Whether the statement is prepared already, so that sending it takes no
+    /// answer from the server.
+    pub(super) fn knows(&self, key: StatementKey) -> bool {
+        self.known.contains(&key)
+    }
+
+    pub(super) fn learn(&mut self, key: StatementKey) {
+        if self.prepares {
+            self.known.insert(key);
+        }
+    }
+
+    pub(super) fn depth(&self) -> QueryResult<u32> {
+        Ok(self
+            .transactions
+            .transaction_depth()?
+            .map_or(0, std::num::NonZero::get))
+    }
+}

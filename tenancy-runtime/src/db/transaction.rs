@@ -1,0 +1,108 @@
+//! Transactions whose `BEGIN` costs nothing.
+//!
+//! `BEGIN` and the scope's settings are not sent when a transaction starts but
+//! ride with its first statement, so n statements cost n + 1 round trips. A
+//! transaction without a statement costs none.
+
+use diesel::QueryResult;
+use diesel::connection::{
+    TransactionDepthChange, TransactionManagerStatus, ValidTransactionManagerStatus,
+};
+use diesel::result::{DatabaseErrorKind, Error};
+use diesel_async::TransactionManager;
+
+use super::conn::TenantConn;
+use super::pipeline::{begin, simple};
+use super::session::{Session, SessionState};
+
+/// The transaction manager of [`TenantConn`].
+#[derive(Debug, Clone, Copy)]
+pub struct DeferredTransactions;
+
+impl TransactionManager<TenantConn> for DeferredTransactions {
+    type TransactionStateData = TransactionManagerStatus;
+
+    async fn begin_transaction(tenant: &mut TenantConn) -> QueryResult<()> {
+        let (Session { conn, state }, scope) = tenant.parts();
+        let depth = state.depth()?;
+        if depth == 0 {
+            state.owes_begin = true;
+            state.failed = false;
+        } else {
+            state.enter();
+            if state.owes_begin {
+                begin(conn, scope).await?;
+                state.owes_begin = false;
+            }
+            simple(conn, &format!("SAVEPOINT tenancy_{depth}")).await?;
+            state.leave();
+        }
+        change(state, TransactionDepthChange::IncreaseDepth)
+    }
+
+    async fn rollback_transaction(tenant: &mut TenantConn) -> QueryResult<()> {
+        let (Session { conn, state }, _) = tenant.parts();
+        let depth = state.depth()?;
+        let sql = match depth {
+            0 => return Err(Error::NotInTransaction),
+            1 => "ROLLBACK".to_owned(),
+            deeper => format!("ROLLBACK TO SAVEPOINT tenancy_{}", deeper - 1),
+        };
+        finish(conn, state, &sql).await?;
+        state.failed = false;
+        change(state, TransactionDepthChange::DecreaseDepth)
+    }
+
+    async fn commit_transaction(tenant: &mut TenantConn) -> QueryResult<()> {
+        let (Session { conn, state }, _) = tenant.parts();
+        let depth = state.depth()?;
+        let sql = match depth {
+            0 => return Err(Error::NotInTransaction),
+            1 if state.failed => "ROLLBACK".to_owned(),
+            1 => "COMMIT".to_owned(),
+            deeper => format!("RELEASE SAVEPOINT tenancy_{}", deeper - 1),
+        };
+        let result = finish(conn, state, &sql).await;
+        // However it ended, the level is gone; a broken link closes the session.
+        change(state, TransactionDepthChange::DecreaseDepth)?;
+        result?;
+        if depth == 1 && std::mem::take(&mut state.failed) {
+            // PostgreSQL would answer COMMIT with a silent rollback.
+            return Err(Error::DatabaseError(
+                DatabaseErrorKind::Unknown,
+                Box::new(
+                    "the transaction was rolled back: one of its statements had failed".to_owned(),
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn transaction_manager_status_mut(tenant: &mut TenantConn) -> &mut TransactionManagerStatus {
+        &mut tenant.parts().0.state.transactions
+    }
+}
+
+/// Sends the end of a level, unless its `BEGIN` was never sent.
+async fn finish(
+    conn: &diesel_async::AsyncPgConnection,
+    state: &mut SessionState,
+    sql: &str,
+) -> QueryResult<()> {
+    if std::mem::take(&mut state.owes_begin) {
+        return Ok(());
+    }
+    state.enter();
+    let result = simple(conn, sql).await;
+    state.leave();
+    result
+}
+
+fn change(state: &mut SessionState, change: TransactionDepthChange) -> QueryResult<()> {
+    match &mut state.transactions {
+        TransactionManagerStatus::Valid(status) => {
+            ValidTransactionManagerStatus::change_transaction_depth(status, change)
+        }
+        TransactionManagerStatus::InError => Err(Error::BrokenTransactionManager),
+    }
+}

@@ -1,0 +1,141 @@
+//! A throwaway database on the server of `TENANCY_TEST_POSTGRES_URL`, with an
+//! owner and an application role of its own. Tests run as the application role.
+
+use std::time::Duration;
+
+use tenancy::db::{Pool, PoolSettings, TenantDb};
+use tenancy::isolation::Scope;
+use tenancy::model::{Layout, ModelDef};
+use tenancy::tenant::{Locator, SchemaName, TenantId};
+use tokio_postgres::{Client, Config, NoTls};
+use uuid::Uuid;
+
+/// A database with the shared layout of some models.
+pub struct Database {
+    /// Connected as the owner of every table, subject to row-level security.
+    pub owner: Client,
+    /// Connected as a superuser, for sabotage and for counting what is there.
+    pub superuser: Client,
+    /// Where the application role logs in.
+    pub app: Config,
+    app_role: String,
+    shared: SchemaName,
+    models: &'static [&'static ModelDef],
+}
+
+impl Database {
+    /// Makes the database with the shared layout of `models`.
+    ///
+    /// # Panics
+    ///
+    /// When the server is not there: `cargo xtask test` starts one.
+    pub async fn create(models: &'static [&'static ModelDef]) -> Self {
+        let url = std::env::var("TENANCY_TEST_POSTGRES_URL")
+            .expect("TENANCY_TEST_POSTGRES_URL: run `cargo xtask test -- FILTER`");
+        let admin: Config = url.parse().expect("a PostgreSQL URL");
+        let id = Uuid::now_v7().simple();
+        let (name, owner, app) = (
+            format!("d_{id}"),
+            format!("owner_{id}"),
+            format!("app_{id}"),
+        );
+        connect(&admin)
+            .await
+            .batch_execute(&format!(
+                "CREATE ROLE {owner} LOGIN PASSWORD 'o'; CREATE ROLE {app} LOGIN PASSWORD 'a'"
+            ))
+            .await
+            .expect("roles");
+        connect(&admin)
+            .await
+            .batch_execute(&format!("CREATE DATABASE {name} OWNER {owner}"))
+            .await
+            .expect("database");
+        let login = |user: &str, password: &str| {
+            let mut config = admin.clone();
+            config.user(user).password(password).dbname(&name);
+            config
+        };
+        let database = Self {
+            owner: connect(&login(&owner, "o")).await,
+            superuser: connect(admin.clone().dbname(&name)).await,
+            app: login(&app, "a"),
+            app_role: app,
+            shared: "shared".parse().expect("a schema name"),
+            models,
+        };
+        let shared = database.shared.clone();
+        database
+            .create_schema(&shared, Layout::Shared(&shared))
+            .await;
+        database
+    }
+
+    /// A pool of the application role, through `port` if given.
+    pub fn pool(&self, size: u32, port: Option<u16>) -> Pool {
+        let host = match &self.app.get_hosts()[0] {
+            tokio_postgres::config::Host::Tcp(host) => host.clone(),
+            tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+        };
+        let port = port.unwrap_or(self.app.get_ports()[0]);
+        let name = self.app.get_dbname().expect("a database");
+        Pool::new(PoolSettings {
+            url: format!("postgres://{}:a@{host}:{port}/{name}", self.app_role).into(),
+            size,
+            wait: Duration::from_secs(10),
+            prepared_statements: true,
+        })
+    }
+
+    /// A tenant in the shared layout.
+    pub fn in_shared_tables(&self, pool: &Pool) -> TenantDb {
+        self.bind(
+            pool,
+            TenantId::generate(),
+            &Locator::Shared(self.shared.clone()),
+        )
+    }
+
+    /// A tenant with a schema of its own.
+    pub async fn in_own_schema(&self, pool: &Pool) -> TenantDb {
+        let id = TenantId::generate();
+        let locator = Locator::dedicated_schema(id);
+        let layout = Layout::Dedicated {
+            own: locator.schema(),
+            shared: &self.shared,
+        };
+        self.create_schema(locator.schema(), layout).await;
+        self.bind(pool, id, &locator)
+    }
+
+    fn bind(&self, pool: &Pool, id: TenantId, locator: &Locator) -> TenantDb {
+        TenantDb::new(pool.clone(), Scope::of(id, locator, &self.shared))
+    }
+
+    async fn create_schema(&self, schema: &SchemaName, layout: Layout<'_>) {
+        let mut statements = vec![
+            format!("CREATE SCHEMA {}", schema.quoted()),
+            format!(
+                "GRANT USAGE ON SCHEMA {} TO {}",
+                schema.quoted(),
+                self.app_role
+            ),
+        ];
+        for model in self.models {
+            statements.extend(model.create(layout, &self.app_role));
+        }
+        for model in self.models {
+            statements.extend(model.foreign_keys(layout));
+        }
+        self.owner
+            .batch_execute(&statements.join(";"))
+            .await
+            .expect("the generated DDL");
+    }
+}
+
+async fn connect(config: &Config) -> Client {
+    let (client, connection) = config.connect(NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    client
+}
