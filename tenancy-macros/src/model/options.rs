@@ -4,12 +4,12 @@
 //! "expected one of" all come from it. An option that is wrong is reported and
 //! left out, and the ones after it are read all the same.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Ident, LitStr, Path, Token};
 
-use crate::common::{Errors, did_you_mean};
+use crate::common::{Errors, did_you_mean, parts};
 
 /// One option of an attribute and where its value goes.
 pub(super) struct Choice<T> {
@@ -57,7 +57,7 @@ impl<T> Reader<T> {
     }
 
     pub(super) fn read(&mut self, tokens: TokenStream, into: &mut T, errors: &mut Errors) {
-        for option in split_at_commas(tokens) {
+        for option in parts(tokens) {
             self.read_one(option, into, errors);
         }
     }
@@ -148,21 +148,4 @@ fn in_parentheses(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
         return Err(content.error("no fields"));
     }
     Ok(fields.into_iter().collect())
-}
-
-/// Splitting before parsing is what lets one broken option be left out.
-fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
-    let mut parts = vec![Vec::new()];
-    for token in tokens {
-        match (&token, parts.last_mut()) {
-            (TokenTree::Punct(punct), _) if punct.as_char() == ',' => parts.push(Vec::new()),
-            (_, Some(part)) => part.push(token),
-            (_, None) => {}
-        }
-    }
-    parts
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .map(|part| part.into_iter().collect())
-        .collect()
 }

@@ -8,9 +8,8 @@ pub struct Todo {
     pub c: std::collections::HashMap<String, String>,
     pub d: Box<String>,
     pub e: (i32, i32),
-    pub f: DateTime<chrono::Local>,
-    pub g: Vec<Vec<i32>>,
-    pub h: i8,
+    pub f: Vec<Vec<i32>>,
+    pub g: i8,
 }
 
 fn main() {}

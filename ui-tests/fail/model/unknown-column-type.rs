@@ -1,12 +1,9 @@
 use tenancy::prelude::*;
 
 #[tenant_model]
-pub struct Todo {
+pub struct Visit {
     pub id: Uuid,
-    pub colour: Colour,
+    pub from: std::net::IpAddr,
 }
-
-#[derive(Debug, Clone)]
-pub struct Colour;
 
 fn main() {}

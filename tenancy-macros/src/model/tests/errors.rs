@@ -1,4 +1,5 @@
 use super::*;
+use crate::common::testing::mistakes;
 
 /// The messages for a struct with these fields.
 fn of_fields(attribute: &str, fields: &str) -> Vec<String> {
@@ -6,7 +7,7 @@ fn of_fields(attribute: &str, fields: &str) -> Vec<String> {
 }
 
 fn of_item(attribute: &str, item: &str) -> Vec<String> {
-    messages(expand(Audience::Tenant, attribute, item))
+    mistakes(expand(Audience::Tenant, attribute, item))
 }
 
 /// One mistake gives one message, which contains all of these.
@@ -219,7 +220,7 @@ fn tenant_id() {
         "",
         "struct Plan { id: i32, tenant_id: Uuid }",
     );
-    one(&messages(shared), &["make it a `#[tenant_model]`"]);
+    one(&mistakes(shared), &["make it a `#[tenant_model]`"]);
 }
 
 #[test]
