@@ -4,7 +4,10 @@
 //! [`model`] describes tables and computes their DDL, [`plan`] names features,
 //! [`tenant`] and [`error`] are the plain types that all of them speak.
 
+pub mod config;
 pub mod db;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 pub mod error;
 pub mod isolation;
 pub mod model;

@@ -1,0 +1,127 @@
+//! What may change per deployment: read once at start from the environment and
+//! a `.env` file, over the defaults that the application's attribute declares.
+//!
+//! Every problem is reported at once and by name, an unknown `TENANCY_*` name is
+//! one of them, and no message shows a secret. The names live in one table
+//! ([`variables`]); reading, the check for unknown names and the documentation
+//! come from it.
+//!
+//! Reading is a few functions of our own and not a configuration crate: a
+//! deployment's mistake must be refused, and the general crates convert it
+//! (`config` reads a pool size of `yes` as 1 and `on` as a timeout of one
+//! second), quote the value in their errors and stop at the first.
+
+mod database;
+mod problem;
+mod read;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod variables;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::http::HeaderName;
+use secrecy::SecretString;
+
+use crate::isolation::Isolation;
+
+pub use problem::Problem;
+pub use variables::{Variable, variables};
+
+/// The configuration of one deployment. Its `Debug` shows no secret.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The application role's login; `None` leaves it to the embedded database.
+    pub database_url: Option<SecretString>,
+    /// The owner's login, for migrations and provisioning.
+    pub owner_database_url: Option<SecretString>,
+    /// The address to serve on.
+    pub listen: SocketAddr,
+    /// How tenants are kept apart; `None` in an application without a database.
+    pub isolation: Option<Isolation>,
+    /// The header that names the tenant.
+    pub tenant_header: HeaderName,
+    /// The most connections to the database.
+    pub pool_size: u32,
+    /// How long a request waits for a connection.
+    pub pool_timeout: Duration,
+    /// Whether statements stay prepared between uses of a connection.
+    pub prepared_statements: bool,
+    /// How long requests in flight get to finish at shutdown.
+    pub shutdown_timeout: Duration,
+    /// Where the embedded database lives, if it is the one used.
+    pub embedded: Embedded,
+}
+
+/// Where an embedded database lives; the folder `./.tenancy` unless said
+/// otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Embedded {
+    /// In a folder that is gone when the database stops.
+    Temporary,
+    /// In a folder that keeps it from one start to the next.
+    Folder(PathBuf),
+}
+
+impl Default for Embedded {
+    fn default() -> Self {
+        Self::Folder(PathBuf::from("./.tenancy"))
+    }
+}
+
+/// What the application's attribute declares; the environment comes over it.
+#[derive(Debug, Clone, Default)]
+pub struct Defaults {
+    /// The isolation; `None` in an application without a database.
+    pub isolation: Option<Isolation>,
+    /// The header that names the tenant, unless it is `X-Tenant-ID`.
+    pub tenant_header: Option<String>,
+    /// Whether the application brings its own resolver.
+    pub custom_resolver: bool,
+    /// Where the embedded database lives, unless it is `./.tenancy`.
+    pub embedded: Option<Embedded>,
+}
+
+impl Config {
+    /// Reads the process's environment, and a `.env` file in the working
+    /// directory or the nearest folder above it. Where both name a variable,
+    /// the environment wins. The file is not exported to the process, and
+    /// names in it that do not begin with `TENANCY_` are skipped.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Problem`] there is, never an empty list.
+    pub fn load(defaults: Defaults) -> Result<Self, Vec<Problem>> {
+        let sources = sources::Sources::of_process();
+        Self::from_sources(defaults, sources)
+    }
+
+    /// Reads variables that are given: what [`load`](Self::load) does once it
+    /// has them. Names that do not begin with `TENANCY_` are skipped.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Problem`] there is, never an empty list.
+    pub fn from_vars(
+        defaults: Defaults,
+        vars: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<Problem>> {
+        read::config(read::Reader::new(vars), defaults)
+    }
+
+    fn from_sources(defaults: Defaults, sources: sources::Sources) -> Result<Self, Vec<Problem>> {
+        let mut problems = sources.problems;
+        match Self::from_vars(defaults, sources.vars) {
+            Ok(config) if problems.is_empty() => Ok(config),
+            Ok(_) => Err(problems),
+            Err(more) => {
+                problems.extend(more);
+                Err(problems)
+            }
+        }
+    }
+}

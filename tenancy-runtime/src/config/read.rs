@@ -1,0 +1,268 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::http::HeaderName;
+
+use super::problem::Problem;
+use super::variables::{self, Variable};
+use super::{Defaults, Embedded};
+use crate::isolation::{Isolation, Strategy};
+
+/// The longest time any setting may name: a day. Longer ones are a slip (a
+/// value in milliseconds), and far beyond this, timers overflow.
+const LONGEST: f64 = 86_400.0;
+
+/// Reads variables one by one and gathers what is wrong, so that people mend
+/// everything in one go. A wrong value counts as unset while reading goes on.
+pub(super) struct Reader {
+    vars: BTreeMap<String, String>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    pub(super) fn new(vars: impl IntoIterator<Item = (String, String)>) -> Self {
+        let vars: BTreeMap<_, _> = vars
+            .into_iter()
+            .filter(|(name, _)| variables::is_ours(name))
+            .map(|(name, value)| (name, value.trim().to_owned()))
+            .collect();
+        let mut reader = Self {
+            vars,
+            problems: Vec::new(),
+        };
+        reader.refuse_unknown();
+        reader
+    }
+
+    /// The problems found, in the order of the table and of the names.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
+    pub(super) fn problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    pub(super) fn is_set(&self, variable: Variable) -> bool {
+        self.vars.contains_key(variable.name)
+    }
+
+    /// The text of a variable. An empty one is a problem, not a default: it is
+    /// what a forgotten secret leaves behind, and must not start another
+    /// database than the one meant.
+    pub(super) fn text(&mut self, variable: Variable) -> Option<String> {
+        let value = self.vars.get(variable.name)?;
+        if value.is_empty() {
+            self.problems.push(Problem::new(
+                variable.name,
+                "is set, but empty",
+                format!(
+                    "give it a value, or unset it for the default ({})",
+                    variable.default
+                ),
+            ));
+            return None;
+        }
+        Some(value.clone())
+    }
+
+    fn refuse_unknown(&mut self) {
+        for name in self.vars.keys().filter(|name| !variables::is_known(name)) {
+            let remedy = match variables::nearest(name) {
+                Some(meant) => format!("did you mean {meant}?"),
+                None => format!(
+                    "no variable is called that: remove it, or rename it if it is not for tenancy \
+                     (names that begin with {} are)",
+                    variables::PREFIX
+                ),
+            };
+            let about = super::problem::shown(name);
+            self.problems
+                .push(Problem::new(about, "is not known", remedy));
+        }
+    }
+
+    /// Reads with `parse`; `None` when unset or wrong.
+    fn parsed<T>(
+        &mut self,
+        variable: Variable,
+        takes: &str,
+        example: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(variable)?;
+        let value = parse(&text);
+        if value.is_none() {
+            self.problems
+                .push(Problem::value(variable, &text, takes, example));
+        }
+        value
+    }
+
+    pub(super) fn address(&mut self, variable: Variable, default: SocketAddr) -> SocketAddr {
+        self.parsed(
+            variable,
+            "an IP address with a port",
+            &default.to_string(),
+            |text| text.parse().ok(),
+        )
+        .unwrap_or(default)
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn count(
+        &mut self,
+        variable: Variable,
+        range: std::ops::RangeInclusive<u32>,
+        default: u32,
+    ) -> u32 {
+        let takes = format!("a whole number from {} to {}", range.start(), range.end());
+        self.parsed(variable, &takes, &default.to_string(), |text| {
+            text.parse().ok().filter(|count| range.contains(count))
+        })
+        .unwrap_or(default)
+    }
+
+    /// Seconds, with fractions; `least` is the shortest time that makes sense.
+    pub(super) fn seconds(
+        &mut self,
+        variable: Variable,
+        least: Duration,
+        default: Duration,
+    ) -> Duration {
+        let takes = if least.is_zero() {
+            "a number of seconds from 0 to 86400"
+        } else {
+            "a number of seconds above 0 and up to 86400"
+        };
+        let example = default.as_secs().to_string();
+        self.parsed(variable, takes, &example, |text| {
+            let seconds: f64 = text.parse().ok()?;
+            let time = Duration::try_from_secs_f64(seconds).ok()?;
+            (seconds <= LONGEST && time >= least).then_some(time)
+        })
+        .unwrap_or(default)
+    }
+
+    pub(super) fn switch(&mut self, variable: Variable, default: bool) -> bool {
+        self.parsed(variable, "true or false", &default.to_string(), |text| {
+            text.to_ascii_lowercase().parse().ok()
+        })
+        .unwrap_or(default)
+    }
+
+    pub(super) fn header(&mut self, variable: Variable, default: Option<&str>) -> HeaderName {
+        const USUAL: HeaderName = HeaderName::from_static("x-tenant-id");
+        let parse = |text: &str| HeaderName::from_bytes(text.as_bytes()).ok();
+        let declared = default.map(|name| (name, parse(name)));
+        if let Some((name, None)) = declared {
+            self.problems.push(Problem::new(
+                "tenant_header",
+                format!(
+                    "`{}` is not the name of a header",
+                    super::problem::shown(name)
+                ),
+                "write for example tenant_header = \"X-Tenant-ID\" in the attribute",
+            ));
+        }
+        self.parsed(variable, "the name of a header", "X-Tenant-ID", parse)
+            .or(declared.and_then(|(_, header)| header))
+            .unwrap_or(USUAL)
+    }
+
+    pub(super) fn isolation(
+        &mut self,
+        variable: Variable,
+        declared: Option<Isolation>,
+    ) -> Option<Isolation> {
+        let Some(text) = self.text(variable) else {
+            return declared;
+        };
+        let Some(declared) = declared else {
+            self.problems.push(Problem::new(
+                variable.name,
+                "is set, but the application isolates no data",
+                "unset it, or declare isolation = \"rls\" in the application's attribute",
+            ));
+            return None;
+        };
+        let hybrid = matches!(declared, Isolation::Hybrid { .. });
+        match (text.as_str(), text.parse::<Strategy>()) {
+            (_, Ok(strategy)) => return Some(Isolation::single(strategy)),
+            ("hybrid", _) if hybrid => {}
+            ("hybrid", _) => self.problems.push(Problem::new(
+                variable.name,
+                "is `hybrid`, but the application does not say who is premium",
+                "declare isolation = \"hybrid\" with premium and standard in the application's \
+                 attribute",
+            )),
+            _ => {
+                let takes = "rls, schema or hybrid";
+                self.problems
+                    .push(Problem::value(variable, &text, takes, "rls"));
+            }
+        }
+        Some(declared)
+    }
+
+    /// Checks the variable that names the way of resolution. There is one, so
+    /// nothing is returned.
+    pub(super) fn resolution(&mut self, variable: Variable, custom: bool) {
+        if custom && self.is_set(variable) {
+            self.problems.push(Problem::new(
+                variable.name,
+                "is set, but the application has a resolver of its own",
+                "unset it",
+            ));
+            return;
+        }
+        self.parsed(variable, "a way to resolve tenants", "header", |text| {
+            (text == "header").then_some(())
+        });
+    }
+
+    pub(super) fn embedded(&mut self, variable: Variable, default: Option<Embedded>) -> Embedded {
+        match self.text(variable) {
+            Some(text) if text == "temporary" => Embedded::Temporary,
+            Some(folder) => Embedded::Folder(PathBuf::from(folder)),
+            None => default.unwrap_or_default(),
+        }
+    }
+}
+
+/// Reads everything; the one place that says which variable fills which field.
+pub(super) fn config(
+    mut reader: Reader,
+    defaults: Defaults,
+) -> Result<super::Config, Vec<Problem>> {
+    use super::variables::*;
+
+    let (database_url, owner_database_url) = super::database::read(&mut reader);
+    let listen = reader.address(LISTEN, SocketAddr::from(([127, 0, 0, 1], 8000)));
+    let isolation = reader.isolation(ISOLATION_STRATEGY, defaults.isolation);
+    reader.resolution(RESOLUTION_STRATEGY, defaults.custom_resolver);
+    let config = super::Config {
+        database_url,
+        owner_database_url,
+        listen,
+        isolation,
+        tenant_header: reader.header(TENANT_HEADER_NAME, defaults.tenant_header.as_deref()),
+        pool_size: reader.count(POOL_SIZE, 1..=1000, 10),
+        pool_timeout: reader.seconds(
+            POOL_TIMEOUT,
+            Duration::from_nanos(1),
+            Duration::from_secs(5),
+        ),
+        prepared_statements: reader.switch(PREPARED_STATEMENTS, true),
+        shutdown_timeout: reader.seconds(SHUTDOWN_TIMEOUT, Duration::ZERO, Duration::from_secs(30)),
+        embedded: reader.embedded(EMBEDDED, defaults.embedded),
+    };
+    let problems = reader.into_problems();
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(problems)
+    }
+}

@@ -1,0 +1,224 @@
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+
+use super::*;
+use crate::isolation::Strategy;
+
+const APP: &str = "postgres://app:hunter2@localhost/app";
+const OWNER: &str = "postgres://owner:hunter2@localhost/app";
+
+fn read(defaults: Defaults, vars: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    let vars = vars.iter().map(|&(n, v)| (n.to_owned(), v.to_owned()));
+    Config::from_vars(defaults, vars)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+fn rls() -> Defaults {
+    Defaults {
+        isolation: Some(Isolation::single(Strategy::Rls)),
+        ..Defaults::default()
+    }
+}
+
+/// The one problem that `vars` make.
+fn problem(defaults: Defaults, vars: &[(&str, &str)]) -> String {
+    let problems = read(defaults, vars).unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    problems.concat()
+}
+
+#[test]
+fn nothing_set_gives_the_defaults() {
+    let config = read(rls(), &[("PATH", "/bin"), ("TENANCY_TEST_PG", "x")]).unwrap();
+    assert!(config.database_url.is_none() && config.owner_database_url.is_none());
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
+    assert_eq!(config.isolation, Some(Isolation::single(Strategy::Rls)));
+    assert_eq!(config.tenant_header, "x-tenant-id");
+    assert_eq!(config.pool_size, 10);
+    assert_eq!(config.pool_timeout, Duration::from_secs(5));
+    assert!(config.prepared_statements);
+    assert_eq!(config.shutdown_timeout, Duration::from_secs(30));
+    assert_eq!(config.embedded, Embedded::Folder("./.tenancy".into()));
+}
+
+#[test]
+fn every_variable_of_the_table_is_read() {
+    let vars = [
+        ("TENANCY_DATABASE_URL", APP),
+        ("TENANCY_OWNER_DATABASE_URL", OWNER),
+        ("TENANCY_LISTEN", "[::]:80"),
+        ("TENANCY_ISOLATION_STRATEGY", "schema"),
+        ("TENANCY_RESOLUTION_STRATEGY", "header"),
+        ("TENANCY_TENANT_HEADER_NAME", "X-Org"),
+        ("TENANCY_POOL_SIZE", "1000"),
+        ("TENANCY_POOL_TIMEOUT", "0.25"),
+        ("TENANCY_PREPARED_STATEMENTS", "False"),
+        ("TENANCY_SHUTDOWN_TIMEOUT", " 0 "),
+        ("TENANCY_EMBEDDED", "temporary"),
+    ];
+    let names: Vec<_> = variables().iter().map(|variable| variable.name).collect();
+    assert_eq!(names, vars.map(|(name, _)| name));
+
+    let config = read(rls(), &vars).unwrap();
+    let exposed = |url: Option<SecretString>| url.unwrap().expose_secret().to_owned();
+    assert_eq!(exposed(config.database_url), APP);
+    assert_eq!(exposed(config.owner_database_url), OWNER);
+    assert_eq!(config.listen.to_string(), "[::]:80");
+    assert_eq!(config.isolation, Some(Isolation::single(Strategy::Schema)));
+    assert_eq!(config.tenant_header, "x-org");
+    assert_eq!(config.pool_size, 1000);
+    assert_eq!(config.pool_timeout, Duration::from_millis(250));
+    assert!(!config.prepared_statements);
+    assert_eq!(config.shutdown_timeout, Duration::ZERO);
+    assert_eq!(config.embedded, Embedded::Temporary);
+}
+
+#[test]
+fn every_problem_is_reported_at_once_and_by_name() {
+    let wrong = [
+        ("TENANCY_DATABASE_URL", "localhost"),
+        ("TENANCY_EMBEDDED", ""),
+        ("TENANCY_ISOLATION_STRATEGY", "row"),
+        ("TENANCY_LISTEN", "localhost:8000"),
+        ("TENANCY_POOLSIZE", "3"),
+        ("TENANCY_POOL_SIZE", "yes"),
+        ("TENANCY_POOL_TIMEOUT", "0"),
+        ("TENANCY_PREPARED_STATEMENTS", "maybe"),
+        ("TENANCY_RESOLUTION_STRATEGY", "subdomain"),
+        ("TENANCY_SHUTDOWN_TIMEOUT", "-1"),
+        ("TENANCY_TENANT_HEADER_NAME", "X Tenant"),
+    ];
+    let problems = read(rls(), &wrong).unwrap_err();
+    assert_eq!(problems.len(), wrong.len(), "{problems:#?}");
+    for (name, _) in wrong {
+        let about = format!("{name}: ");
+        assert!(problems.iter().any(|p| p.starts_with(&about)), "{name}");
+    }
+}
+
+#[test]
+fn values_at_their_edges() {
+    for (name, value) in [
+        ("TENANCY_POOL_SIZE", "0"),
+        ("TENANCY_POOL_SIZE", "1001"),
+        ("TENANCY_POOL_SIZE", "5.5"),
+        ("TENANCY_POOL_SIZE", "99999999999"),
+        ("TENANCY_POOL_TIMEOUT", "nan"),
+        ("TENANCY_POOL_TIMEOUT", "inf"),
+        ("TENANCY_POOL_TIMEOUT", "1e-12"),
+        ("TENANCY_POOL_TIMEOUT", "86401"),
+        ("TENANCY_SHUTDOWN_TIMEOUT", "1e300"),
+        ("TENANCY_LISTEN", ":8000"),
+        ("TENANCY_RESOLUTION_STRATEGY", "Header"),
+    ] {
+        assert!(problem(rls(), &[(name, value)]).contains(name), "{value}");
+    }
+}
+
+#[test]
+fn an_unknown_name_comes_with_a_suggestion() {
+    assert_eq!(
+        problem(rls(), &[("TENANCY_DATABSE_URL", APP)]),
+        "TENANCY_DATABSE_URL: is not known; did you mean TENANCY_DATABASE_URL?"
+    );
+    let stranger = problem(rls(), &[("TENANCY_COLOUR", "blue")]);
+    assert!(
+        stranger.contains("no variable is called that"),
+        "{stranger}"
+    );
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let vars = [
+        ("TENANCY_DATABASE_URL", APP),
+        ("TENANCY_OWNER_DATABASE_URL", OWNER),
+    ];
+    let config = read(rls(), &vars).unwrap();
+    assert!(!format!("{config:?} {config:#?}").contains("hunter2"));
+
+    let vars = [
+        ("TENANCY_DATABASE_URL", "mysql://app:hunter2@localhost/app"),
+        (
+            "TENANCY_OWNER_DATABASE_URL",
+            "postgres://o:hun@ter2?hunter2=1",
+        ),
+        ("TENANCY_DATABASE_URI", APP),
+    ];
+    let problems = read(rls(), &vars).unwrap_err();
+    assert_eq!(problems.len(), 3, "{problems:#?}");
+    assert!(!problems.concat().contains("hunter2"), "{problems:#?}");
+}
+
+#[test]
+fn the_owner_never_serves() {
+    let alone = problem(rls(), &[("TENANCY_OWNER_DATABASE_URL", OWNER)]);
+    assert!(alone.contains("TENANCY_DATABASE_URL is not"), "{alone}");
+
+    let other_host = "postgres://app:other@127.0.0.1:6432/app";
+    let vars = [
+        ("TENANCY_DATABASE_URL", APP),
+        ("TENANCY_OWNER_DATABASE_URL", other_host),
+    ];
+    let same = problem(rls(), &vars);
+    assert!(same.contains("both log in as `app`"), "{same}");
+}
+
+#[test]
+fn the_strategy_can_be_overridden_only_where_it_makes_sense() {
+    let hybrid = Isolation::hybrid(Strategy::Schema, Strategy::Rls).premium_plans(["pro"]);
+    let declared = || Defaults {
+        isolation: Some(hybrid.clone()),
+        ..Defaults::default()
+    };
+    let set = |value| [("TENANCY_ISOLATION_STRATEGY", value)];
+
+    let kept = read(declared(), &set("hybrid")).unwrap().isolation;
+    assert_eq!(kept, Some(hybrid.clone()));
+    let single = read(declared(), &set("rls")).unwrap().isolation;
+    assert_eq!(single, Some(Isolation::single(Strategy::Rls)));
+
+    assert!(problem(rls(), &set("hybrid")).contains("who is premium"));
+    assert!(problem(Defaults::default(), &set("rls")).contains("isolates no data"));
+}
+
+#[test]
+fn a_resolver_of_ones_own_refuses_the_resolution_strategy() {
+    let own = Defaults {
+        custom_resolver: true,
+        ..rls()
+    };
+    let problem = problem(own, &[("TENANCY_RESOLUTION_STRATEGY", "header")]);
+    assert!(problem.contains("a resolver of its own"), "{problem}");
+}
+
+#[test]
+fn the_attribute_s_values_are_the_defaults() {
+    let declared = || Defaults {
+        tenant_header: Some("X-Customer".into()),
+        embedded: Some(Embedded::Temporary),
+        ..rls()
+    };
+    let config = read(declared(), &[]).unwrap();
+    assert_eq!(config.tenant_header, "x-customer");
+    assert_eq!(config.embedded, Embedded::Temporary);
+
+    let config = read(declared(), &[("TENANCY_EMBEDDED", "/var/dev")]).unwrap();
+    assert_eq!(
+        config.embedded,
+        Embedded::Folder(Path::new("/var/dev").into())
+    );
+
+    let bad = Defaults {
+        tenant_header: Some("X Customer".into()),
+        ..rls()
+    };
+    assert!(problem(bad, &[]).starts_with("tenant_header: "));
+}
+
+#[test]
+fn an_empty_url_does_not_fall_back_to_the_embedded_database() {
+    let empty = problem(rls(), &[("TENANCY_DATABASE_URL", "  ")]);
+    assert!(empty.contains("is set, but empty"), "{empty}");
+}

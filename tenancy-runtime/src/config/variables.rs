@@ -1,0 +1,165 @@
+/// A variable of the environment that an application reads at start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Variable {
+    /// The full name, `TENANCY_…`.
+    pub name: &'static str,
+    /// What holds when it is not set, in words.
+    pub default: &'static str,
+    /// What it says and which values it takes, in one sentence.
+    pub what: &'static str,
+}
+
+const fn variable(name: &'static str, default: &'static str, what: &'static str) -> Variable {
+    Variable {
+        name,
+        default,
+        what,
+    }
+}
+
+pub(super) const PREFIX: &str = "TENANCY_";
+
+/// What the test tooling reads; none of the application's business.
+const IGNORED: &str = "TENANCY_TEST_";
+
+/// How alike two names are before one is offered for the other. Slips and cut
+/// ends score 0.9 and more; `POOL_MAX` and `POOL_TIMEOUT` 0.85.
+const ALIKE: f64 = 0.88;
+
+pub(super) const DATABASE_URL: Variable = variable(
+    "TENANCY_DATABASE_URL",
+    "none",
+    "The application role's login, as postgres://user:password@host:5432/database.",
+);
+pub(super) const OWNER_DATABASE_URL: Variable = variable(
+    "TENANCY_OWNER_DATABASE_URL",
+    "none",
+    "The owner's login to the same database, for migrations and provisioning.",
+);
+pub(super) const LISTEN: Variable = variable(
+    "TENANCY_LISTEN",
+    "127.0.0.1:8000",
+    "The address and port to serve on.",
+);
+pub(super) const ISOLATION_STRATEGY: Variable = variable(
+    "TENANCY_ISOLATION_STRATEGY",
+    "from the attribute",
+    "How new tenants are kept apart: rls, schema, or hybrid where the attribute declares its tiers.",
+);
+pub(super) const RESOLUTION_STRATEGY: Variable = variable(
+    "TENANCY_RESOLUTION_STRATEGY",
+    "header",
+    "Where a request names its tenant: header.",
+);
+pub(super) const TENANT_HEADER_NAME: Variable = variable(
+    "TENANCY_TENANT_HEADER_NAME",
+    "from the attribute, or X-Tenant-ID",
+    "The header that names the tenant.",
+);
+pub(super) const POOL_SIZE: Variable = variable(
+    "TENANCY_POOL_SIZE",
+    "10",
+    "The most connections to the database, 1 to 1000.",
+);
+pub(super) const POOL_TIMEOUT: Variable = variable(
+    "TENANCY_POOL_TIMEOUT",
+    "5",
+    "Seconds a request waits for a connection; fractions are allowed.",
+);
+pub(super) const PREPARED_STATEMENTS: Variable = variable(
+    "TENANCY_PREPARED_STATEMENTS",
+    "true",
+    "Whether statements stay prepared: true, or false behind a transaction-mode pooler that \
+     cannot keep them (PgBouncer before 1.21).",
+);
+pub(super) const SHUTDOWN_TIMEOUT: Variable = variable(
+    "TENANCY_SHUTDOWN_TIMEOUT",
+    "30",
+    "Seconds that requests in flight get to finish at shutdown; 0 does not wait.",
+);
+pub(super) const EMBEDDED: Variable = variable(
+    "TENANCY_EMBEDDED",
+    "from the attribute, or ./.tenancy",
+    "Where the embedded database lives without TENANCY_DATABASE_URL: a folder, or temporary.",
+);
+
+/// Every variable, in the order in which people meet them. What is not here is
+/// refused as unknown.
+static VARIABLES: [Variable; 11] = [
+    DATABASE_URL,
+    OWNER_DATABASE_URL,
+    LISTEN,
+    ISOLATION_STRATEGY,
+    RESOLUTION_STRATEGY,
+    TENANT_HEADER_NAME,
+    POOL_SIZE,
+    POOL_TIMEOUT,
+    PREPARED_STATEMENTS,
+    SHUTDOWN_TIMEOUT,
+    EMBEDDED,
+];
+
+/// Every variable that an application reads, for `--help` and the docs.
+#[must_use]
+pub fn variables() -> &'static [Variable] {
+    &VARIABLES
+}
+
+/// Whether `name` claims to be ours. In any case of letters: elsewhere than on
+/// Windows `tenancy_listen` is another name, read by nobody, and surely a slip.
+pub(super) fn is_ours(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    upper.starts_with(PREFIX) && !upper.starts_with(IGNORED)
+}
+
+pub(super) fn is_known(name: &str) -> bool {
+    VARIABLES.iter().any(|variable| variable.name == name)
+}
+
+/// The known name that `name` was probably meant to be.
+pub(super) fn nearest(name: &str) -> Option<&'static str> {
+    // The prefix is common to all and would make everything look alike.
+    let upper = name.to_ascii_uppercase();
+    let rest = upper.strip_prefix(PREFIX)?;
+    VARIABLES
+        .iter()
+        .map(|variable| {
+            let known = variable.name.trim_start_matches(PREFIX);
+            (strsim::jaro_winkler(rest, known), variable.name)
+        })
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_finds_its_name_and_a_stranger_finds_none() {
+        for (slip, meant) in [
+            ("TENANCY_DATABSE_URL", Some("TENANCY_DATABASE_URL")),
+            ("TENANCY_POOLSIZE", Some("TENANCY_POOL_SIZE")),
+            ("tenancy_listen", Some("TENANCY_LISTEN")),
+            ("TENANCY_TENANT_HEADER", Some("TENANCY_TENANT_HEADER_NAME")),
+            ("TENANCY_ISOLATION", Some("TENANCY_ISOLATION_STRATEGY")),
+            ("TENANCY_POOL_MAX", None),
+            ("TENANCY_COLOUR", None),
+            ("TENANCY_REDIS_URL", None),
+        ] {
+            assert_eq!(nearest(slip), meant, "{slip}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_fit_to_print() {
+        for variable in variables() {
+            assert!(is_ours(variable.name) && is_known(variable.name));
+            assert!(variable.what.ends_with('.') && !variable.default.is_empty());
+        }
+        assert!(!is_ours("TENANCY_TEST_DATABASE_URL"));
+        assert!(!is_ours("TENANCYLISTEN"));
+    }
+}
