@@ -11,6 +11,8 @@ use diesel::result::DatabaseErrorKind;
 use serde::Serialize;
 
 use crate::plan::Feature;
+use crate::problem::Problem;
+use crate::tenant::InvalidSlug;
 
 /// What can go wrong on the way of a request.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +28,12 @@ pub enum Error {
     /// The tenant does not have the feature.
     #[error("Feature '{0}' is not available on your plan")]
     FeatureUnavailable(Feature),
-    /// The row is not there, as far as this tenant can see.
+    /// The row is not there, as far as this tenant can see; or the route.
     #[error("not found")]
     NotFound,
+    /// The route exists and does not take this method.
+    #[error("this route does not take the method")]
+    MethodNotAllowed,
     /// The change collides with what is stored.
     #[error("{0}")]
     Conflict(String),
@@ -38,6 +43,9 @@ pub enum Error {
     /// The database cannot be had right now; the caller may try again.
     #[error("unavailable: {0}")]
     Unavailable(#[source] Source),
+    /// The application cannot start, for all of these reasons.
+    #[error("{}", listed(.0))]
+    CannotStart(Vec<Problem>),
     /// Everything else. Only the log learns what it was.
     #[error("internal error: {0}")]
     Internal(#[source] Source),
@@ -51,7 +59,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The body of a problem response.
 #[derive(Serialize)]
-struct Problem<'a> {
+struct Body<'a> {
     r#type: &'static str,
     title: &'a str,
     status: u16,
@@ -87,6 +95,7 @@ impl Error {
                 Some(self.to_string()),
             ),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", None),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", None),
             Self::Conflict(detail) => (StatusCode::CONFLICT, "conflict", Some(detail.clone())),
             Self::InvalidInput(detail) => (
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -94,7 +103,9 @@ impl Error {
                 Some(detail.clone()),
             ),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", None),
-            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", None),
+            Self::CannotStart(_) | Self::Internal(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal", None)
+            }
         }
     }
 }
@@ -103,19 +114,21 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         match &self {
             Self::Unavailable(cause) => tracing::warn!(%cause, "answered 503"),
-            Self::Internal(cause) => tracing::error!(%cause, "answered 500"),
+            Self::Internal(_) | Self::CannotStart(_) => {
+                tracing::error!(error = %self, "answered 500")
+            }
             _ => {}
         }
         let (status, code, detail) = self.parts();
         let title = status.canonical_reason().unwrap_or(code);
-        let problem = Problem {
+        let body = Body {
             r#type: "about:blank",
             title,
             status: status.as_u16(),
             code,
             detail,
         };
-        let mut response = (status, axum::Json(problem)).into_response();
+        let mut response = (status, axum::Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
@@ -125,6 +138,30 @@ impl IntoResponse for Error {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+/// One line for each problem.
+fn listed(problems: &[Problem]) -> String {
+    let lines = problems.iter().map(|problem| format!("\n  - {problem}"));
+    format!("the application cannot start:{}", lines.collect::<String>())
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::CannotStart(vec![problem])
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<InvalidSlug> for Error {
+    fn from(error: InvalidSlug) -> Self {
+        Self::InvalidInput(error.to_string())
     }
 }
 

@@ -1,15 +1,29 @@
 //! What runs underneath `tenancy`. Depend on `tenancy`, which re-exports it.
 //!
-//! [`db`] holds the scoped connections and [`isolation`] says what a scope is;
-//! [`model`] describes tables and computes their DDL, [`plan`] names features,
-//! [`tenant`] and [`error`] are the plain types that all of them speak.
+//! A request's way leads through the modules in this order: [`resolve`] (request
+//! to candidate), [`registry`] (slug to tenant), [`admit`] (the door), [`http`]
+//! (extractors, routes), [`db`] (scoped connections), [`isolation`] (what a scope
+//! is). A module uses those further along, and plain types: [`tenant`],
+//! [`error`], [`problem`].
+//!
+//! Beside that way stand [`model`] (tables and their DDL), [`plan`] (features),
+//! [`provision`] (a tenant's life), [`config`], the management commands, and
+//! [`app`], which wires everything.
 
+pub mod admit;
+pub mod app;
+mod cli;
 pub mod config;
 pub mod db;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod error;
+pub mod http;
 pub mod isolation;
 pub mod model;
 pub mod plan;
+pub mod problem;
+pub mod provision;
+pub mod registry;
+pub mod resolve;
 pub mod tenant;

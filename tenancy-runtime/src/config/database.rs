@@ -5,9 +5,9 @@
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::config::Host;
 
-use super::problem::Problem;
 use super::read::Reader;
 use super::variables::{DATABASE_URL, OWNER_DATABASE_URL, Variable};
+use crate::problem::{Problem, shown};
 
 const FORM: &str = "postgres://user:password@host:5432/database";
 
@@ -34,7 +34,7 @@ pub(super) fn read(reader: &mut Reader) -> (Option<SecretString>, Option<SecretS
             format!("{} and {}", DATABASE_URL.name, OWNER_DATABASE_URL.name),
             format!(
                 "both log in as `{}`, and an owner is not held by row-level security",
-                super::problem::shown(user)
+                shown(user)
             ),
             "give the application a role of its own that owns nothing",
         ));

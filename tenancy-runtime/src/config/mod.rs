@@ -12,7 +12,6 @@
 //! second), quote the value in their errors and stop at the first.
 
 mod database;
-mod problem;
 mod read;
 mod sources;
 #[cfg(test)]
@@ -27,8 +26,8 @@ use axum::http::HeaderName;
 use secrecy::SecretString;
 
 use crate::isolation::Isolation;
+use crate::problem::Problem;
 
-pub use problem::Problem;
 pub use variables::{Variable, variables};
 
 /// The configuration of one deployment. Its `Debug` shows no secret.
@@ -79,7 +78,7 @@ pub struct Defaults {
     /// The isolation; `None` in an application without a database.
     pub isolation: Option<Isolation>,
     /// The header that names the tenant, unless it is `X-Tenant-ID`.
-    pub tenant_header: Option<String>,
+    pub tenant_header: Option<HeaderName>,
     /// Whether the application brings its own resolver.
     pub custom_resolver: bool,
     /// Where the embedded database lives, unless it is `./.tenancy`.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use axum::http::HeaderName;
 
-use super::problem::Problem;
 use super::variables::{self, Variable};
 use super::{Defaults, Embedded};
 use crate::isolation::{Isolation, Strategy};
+use crate::problem::{Problem, shown};
 
 /// The longest time any setting may name: a day. Longer ones are a slip (a
 /// value in milliseconds), and far beyond this, timers overflow.
@@ -78,7 +78,7 @@ impl Reader {
                     variables::PREFIX
                 ),
             };
-            let about = super::problem::shown(name);
+            let about = shown(name);
             self.problems
                 .push(Problem::new(about, "is not known", remedy));
         }
@@ -96,7 +96,7 @@ impl Reader {
         let value = parse(&text);
         if value.is_none() {
             self.problems
-                .push(Problem::value(variable, &text, takes, example));
+                .push(value_problem(variable, &text, takes, example));
         }
         value
     }
@@ -153,22 +153,11 @@ impl Reader {
         .unwrap_or(default)
     }
 
-    pub(super) fn header(&mut self, variable: Variable, default: Option<&str>) -> HeaderName {
+    pub(super) fn header(&mut self, variable: Variable, default: Option<HeaderName>) -> HeaderName {
         const USUAL: HeaderName = HeaderName::from_static("x-tenant-id");
         let parse = |text: &str| HeaderName::from_bytes(text.as_bytes()).ok();
-        let declared = default.map(|name| (name, parse(name)));
-        if let Some((name, None)) = declared {
-            self.problems.push(Problem::new(
-                "tenant_header",
-                format!(
-                    "`{}` is not the name of a header",
-                    super::problem::shown(name)
-                ),
-                "write for example tenant_header = \"X-Tenant-ID\" in the attribute",
-            ));
-        }
         self.parsed(variable, "the name of a header", "X-Tenant-ID", parse)
-            .or(declared.and_then(|(_, header)| header))
+            .or(default)
             .unwrap_or(USUAL)
     }
 
@@ -201,7 +190,7 @@ impl Reader {
             _ => {
                 let takes = "rls, schema or hybrid";
                 self.problems
-                    .push(Problem::value(variable, &text, takes, "rls"));
+                    .push(value_problem(variable, &text, takes, "rls"));
             }
         }
         Some(declared)
@@ -248,7 +237,7 @@ pub(super) fn config(
         owner_database_url,
         listen,
         isolation,
-        tenant_header: reader.header(TENANT_HEADER_NAME, defaults.tenant_header.as_deref()),
+        tenant_header: reader.header(TENANT_HEADER_NAME, defaults.tenant_header),
         pool_size: reader.count(POOL_SIZE, 1..=1000, 10),
         pool_timeout: reader.seconds(
             POOL_TIMEOUT,
@@ -265,4 +254,14 @@ pub(super) fn config(
     } else {
         Err(problems)
     }
+}
+
+/// A value that does not read as what the variable takes. The value is shown:
+/// not for variables that hold secrets.
+fn value_problem(variable: Variable, value: &str, takes: &str, example: &str) -> Problem {
+    Problem::new(
+        variable.name,
+        format!("`{}` is not {takes}", shown(value)),
+        format!("write for example {}={example}", variable.name),
+    )
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::problem::Problem;
 use super::variables;
+use crate::problem::{Problem, shown};
 
 /// What the sources hold, with a problem for all that cannot be read.
 #[derive(Default)]
@@ -44,7 +44,7 @@ impl Sources {
                     self.vars.insert(name, value);
                 }
                 Err(_) => self.problems.push(Problem::new(
-                    super::problem::shown(&name),
+                    shown(&name),
                     "is not Unicode text",
                     "write it in UTF-8",
                 )),

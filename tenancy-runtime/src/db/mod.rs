@@ -19,10 +19,12 @@ mod qualify;
 mod session;
 mod statement;
 mod transaction;
+mod unscoped;
 
 pub use conn::TenantConn;
-pub use handle::TenantDb;
+pub use handle::{TenantDb, TenantPool};
 pub use pool::{Pool, PoolSettings, PooledSession};
 pub use qualify::{Qualified, qualify};
 pub use session::Session;
 pub use transaction::DeferredTransactions;
+pub use unscoped::Transaction;

@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::session::Session;
 use crate::error::Error;
+use crate::isolation::Scope;
 
 /// How a pool connects and how long its users wait.
 #[derive(Debug, Clone)]
@@ -20,10 +21,11 @@ pub struct PoolSettings {
     pub prepared_statements: bool,
 }
 
-/// A pool of [`Session`]s.
+/// A pool of [`Session`]s, used as one role.
 #[derive(Clone)]
 pub struct Pool {
     inner: bb8::Pool<SessionManager>,
+    role: Option<&'static str>,
 }
 
 /// A session on loan; it goes back to the pool, or is closed, when dropped.
@@ -41,7 +43,30 @@ impl Pool {
                 url: settings.url,
                 prepared_statements: settings.prepared_statements,
             });
-        Self { inner }
+        Self { inner, role: None }
+    }
+
+    /// The same connections, used as another role than the one they log in as:
+    /// every transaction takes it for its own length. For the embedded database,
+    /// which has room for one connection only.
+    #[must_use]
+    pub fn acting_as(&self, role: &'static str) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            role: Some(role),
+        }
+    }
+
+    pub(super) fn role(&self) -> Option<&'static str> {
+        self.role
+    }
+
+    /// `scope`, with the role that this pool acts as.
+    pub(super) fn with_role(&self, scope: Scope) -> Scope {
+        match self.role {
+            Some(role) => scope.with_setting("role", role),
+            None => scope,
+        }
     }
 
     /// Borrows a session, waiting at most as long as the settings say.

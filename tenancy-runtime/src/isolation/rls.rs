@@ -33,3 +33,40 @@ pub fn current_tenant() -> String {
 pub fn condition() -> String {
     format!("{COLUMN} = (select {})", current_tenant())
 }
+
+/// A policy that every table of the shared layout has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Its name.
+    pub name: &'static str,
+    /// The statement that makes it.
+    pub create: String,
+    /// How the catalog tells of it: name, command, kind, roles (0 is `PUBLIC`)
+    /// and both conditions as PostgreSQL writes them, joined by `|`.
+    pub catalog: String,
+}
+
+/// The policies of a table of the shared layout, given its quoted name.
+#[must_use]
+pub fn policies(table: &str) -> [Policy; 2] {
+    // The condition as `pg_get_expr` gives it back, the same from 15 to 18.
+    let read_back = format!(
+        "({COLUMN} = ( SELECT (NULLIF(current_setting('{SETTING}'::text, true), ''::text))::uuid \
+         AS \"nullif\"))"
+    );
+    let policy = |name, kind: &str, condition: &str, read_back: &str| Policy {
+        name,
+        create: format!(
+            "CREATE POLICY {name} ON {table} AS {kind} FOR ALL TO PUBLIC \
+             USING ({condition}) WITH CHECK ({condition})"
+        ),
+        catalog: format!(
+            "{name}|*|{}|{{0}}|{read_back}|{read_back}",
+            kind.to_lowercase()
+        ),
+    };
+    [
+        policy(ACCESS_POLICY, "PERMISSIVE", "true", "true"),
+        policy(ISOLATION_POLICY, "RESTRICTIVE", &condition(), &read_back),
+    ]
+}

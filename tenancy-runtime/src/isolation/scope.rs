@@ -32,6 +32,15 @@ impl Scope {
         }
     }
 
+    /// No tenant's: the placeholders stay as they are and name no schema.
+    pub(crate) fn outside() -> Self {
+        Self {
+            tenant_schema: "\"tenant\"".to_owned(),
+            shared_schema: "\"shared\"".to_owned(),
+            settings: Vec::new(),
+        }
+    }
+
     /// Adds a setting that holds in every transaction of this scope.
     #[must_use]
     pub fn with_setting(mut self, name: &'static str, value: impl Into<String>) -> Self {

@@ -135,21 +135,12 @@ impl ModelDef {
     #[must_use]
     pub fn row_level_security(&self, layout: Layout<'_>) -> Vec<String> {
         let table = layout.table(self);
-        let condition = rls::condition();
-        vec![
+        let mut statements = vec![
             format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"),
             format!("ALTER TABLE {table} FORCE ROW LEVEL SECURITY"),
-            format!(
-                "CREATE POLICY {} ON {table} AS PERMISSIVE FOR ALL TO PUBLIC \
-                 USING (true) WITH CHECK (true)",
-                rls::ACCESS_POLICY
-            ),
-            format!(
-                "CREATE POLICY {} ON {table} AS RESTRICTIVE FOR ALL TO PUBLIC \
-                 USING ({condition}) WITH CHECK ({condition})",
-                rls::ISOLATION_POLICY
-            ),
-        ]
+        ];
+        statements.extend(rls::policies(&table).map(|policy| policy.create));
+        statements
     }
 
     /// The statements that add the foreign keys; every table exists by then.

@@ -42,6 +42,7 @@ mod reference;
 mod rows;
 
 pub use crate::__joins as joins;
+pub(crate) use ddl::quoted;
 pub use ddl::{Layout, PRIVILEGES_SHARED, PRIVILEGES_TENANT};
 pub use definition::{Audience, ColumnDef, KeyDef, ModelDef, ReferenceDef};
 pub use join::{JoinOn, Joined};

@@ -3,12 +3,14 @@
 //! Each type refuses bad values at construction, so that a value in hand is
 //! always a valid one and nothing downstream checks again.
 
+mod admitted;
 mod id;
 mod locator;
 mod record;
 mod slug;
 mod status;
 
+pub use admitted::Tenant;
 pub use id::{InvalidTenantId, TenantId};
 pub use locator::{InvalidLocator, Locator, SchemaName};
 pub use record::{NewTenant, TenantRecord};

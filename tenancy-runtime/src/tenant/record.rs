@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{InvalidSlug, Locator, Slug, TenantId, TenantStatus};
 use crate::isolation::Strategy;
@@ -29,6 +31,21 @@ pub struct TenantRecord {
 }
 
 impl TenantRecord {
+    /// The record of a tenant that is registered now and active.
+    #[must_use]
+    pub fn new(id: TenantId, new: NewTenant, locator: Option<Locator>) -> Self {
+        Self {
+            id,
+            slug: new.slug,
+            name: new.name,
+            status: TenantStatus::Active,
+            locator,
+            plan: new.plan,
+            features: new.features,
+            created_at: Utc::now(),
+        }
+    }
+
     /// The strategy that isolates this tenant; `None` without a database.
     #[must_use]
     pub fn strategy(&self) -> Option<Strategy> {
@@ -39,7 +56,27 @@ impl TenantRecord {
     }
 }
 
+/// The JSON of the management answers. Where the data lives stays inside.
+impl Serialize for TenantRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut record = serializer.serialize_struct("TenantRecord", 8)?;
+        record.serialize_field("id", &self.id)?;
+        record.serialize_field("identifier", &self.slug)?;
+        record.serialize_field("name", &self.name)?;
+        record.serialize_field("status", &self.status)?;
+        record.serialize_field("isolation_strategy", &self.strategy())?;
+        record.serialize_field("plan", &self.plan)?;
+        record.serialize_field("features", &self.features)?;
+        record.serialize_field("created_at", &self.created_at)?;
+        record.end()
+    }
+}
+
 /// A tenant to be registered.
+///
+/// It reads JSON: `{"identifier": "acme-corp", "name": "Acme Corp", "plan":
+/// "enterprise", "features": ["exports"]}`, of which only the identifier (the
+/// slug) must be there.
 ///
 /// ```
 /// use tenancy_runtime::tenant::NewTenant;
@@ -48,7 +85,8 @@ impl TenantRecord {
 /// assert_eq!(new.slug.as_str(), "acme-corp");
 /// # Ok::<(), tenancy_runtime::tenant::InvalidSlug>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Sent")]
 #[non_exhaustive]
 pub struct NewTenant {
     /// Public name.
@@ -70,14 +108,7 @@ impl NewTenant {
     ///
     /// [`InvalidSlug`] if `slug` is none.
     pub fn new(slug: &str) -> Result<Self, InvalidSlug> {
-        let slug: Slug = slug.parse()?;
-        Ok(Self {
-            name: slug.to_string(),
-            slug,
-            plan: None,
-            features: BTreeSet::new(),
-            strategy: None,
-        })
+        Ok(slug.parse::<Slug>()?.into())
     }
 
     /// Sets the name for people.
@@ -106,5 +137,39 @@ impl NewTenant {
     pub fn strategy(mut self, strategy: Strategy) -> Self {
         self.strategy = Some(strategy);
         self
+    }
+}
+
+impl From<Slug> for NewTenant {
+    fn from(slug: Slug) -> Self {
+        Self {
+            name: slug.to_string(),
+            slug,
+            plan: None,
+            features: BTreeSet::new(),
+            strategy: None,
+        }
+    }
+}
+
+/// What management requests send.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sent {
+    #[serde(alias = "slug")]
+    identifier: Slug,
+    name: Option<String>,
+    plan: Option<String>,
+    #[serde(default)]
+    features: BTreeSet<String>,
+}
+
+impl From<Sent> for NewTenant {
+    fn from(sent: Sent) -> Self {
+        let mut new = Self::from(sent.identifier);
+        new.name = sent.name.unwrap_or(new.name);
+        new.plan = sent.plan;
+        new.features = sent.features;
+        new
     }
 }

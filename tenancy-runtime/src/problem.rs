@@ -1,7 +1,9 @@
-use super::variables::Variable;
+//! One thing that keeps an application from starting, in words that say what to
+//! do about it: configuration, roles, tables and embedded database all report
+//! in this form, so that everything wrong is listed at once.
 
-/// One thing that is wrong with the configuration: what it is about, what is
-/// wrong with it, and what to write instead. Never holds a secret's value.
+/// What it is about, what is wrong with it, and what to do. Never holds a
+/// secret's value.
 ///
 /// ```
 /// use tenancy_runtime::config::{Config, Defaults};
@@ -23,7 +25,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(
+    /// Composes one: the parts are joined as `about: wrong; remedy`.
+    pub fn new(
         about: impl Into<String>,
         wrong: impl Into<String>,
         remedy: impl Into<String>,
@@ -35,25 +38,21 @@ impl Problem {
         }
     }
 
-    /// A value that does not read as what the variable takes. The value is
-    /// shown: not for variables that hold secrets.
-    pub(super) fn value(variable: Variable, value: &str, takes: &str, example: &str) -> Self {
-        Self::new(
-            variable.name,
-            format!("`{}` is not {takes}", shown(value)),
-            format!("write for example {}={example}", variable.name),
-        )
-    }
-
-    /// The variable, or the file, that the problem is about.
+    /// The variable, file, role or table that the problem is about.
     #[must_use]
     pub fn about(&self) -> &str {
         &self.about
     }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &str {
+        &self.remedy
+    }
 }
 
 /// A value from outside, escaped and bounded, as it may end in a log.
-pub(super) fn shown(value: &str) -> String {
+pub(crate) fn shown(value: &str) -> String {
     value
         .chars()
         .take(80)

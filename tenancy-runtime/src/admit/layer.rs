@@ -1,0 +1,79 @@
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
+use tower::{Layer, Service};
+
+use super::{Admission, TenantUse};
+
+/// Puts [`Admit`] in front of a route.
+#[derive(Debug, Clone)]
+pub struct AdmissionLayer {
+    admission: Admission,
+    tenant_use: TenantUse,
+}
+
+impl AdmissionLayer {
+    /// Admits requests as `tenant_use` says.
+    #[must_use]
+    pub fn new(admission: Admission, tenant_use: TenantUse) -> Self {
+        Self {
+            admission,
+            tenant_use,
+        }
+    }
+}
+
+impl<S> Layer<S> for AdmissionLayer {
+    type Service = Admit<S>;
+
+    fn layer(&self, inner: S) -> Admit<S> {
+        Admit {
+            inner,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// Admits a request's tenant before the request goes on; or answers itself.
+#[derive(Debug, Clone)]
+pub struct Admit<S> {
+    inner: S,
+    layer: AdmissionLayer,
+}
+
+impl<S> Service<Request> for Admit<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        // The service that was polled ready is the one to call.
+        let ready = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, ready);
+        let AdmissionLayer {
+            admission,
+            tenant_use,
+        } = self.layer.clone();
+        Box::pin(async move {
+            let (mut parts, body) = request.into_parts();
+            if tenant_use != TenantUse::None {
+                match admission.request(&parts, tenant_use).await {
+                    Ok(tenant) => parts.extensions.insert(tenant),
+                    Err(refusal) => return Ok(refusal.into_response()),
+                };
+            }
+            inner.call(Request::from_parts(parts, body)).await
+        })
+    }
+}

@@ -1,0 +1,236 @@
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
+use tower::{Layer, Service};
+
+use super::start::Tenancy;
+use crate::cli::{self, Command};
+use crate::config::{Config, Defaults, Embedded};
+use crate::error::Result;
+use crate::http::{RouteSpec, RoutedHandler, TenantUse};
+use crate::isolation::Isolation;
+use crate::model::{Model, ModelDef};
+use crate::problem::Problem;
+use crate::registry::TenantRegistry;
+use crate::resolve::{HeaderResolver, Resolver};
+use crate::tenant::NewTenant;
+
+/// An application under construction.
+///
+/// `#[tenancy::app]` writes the calls; `async fn main(app: App) -> Result<()>`
+/// gets the result to add to it. By hand:
+///
+/// ```no_run
+/// use tenancy_runtime::app::App;
+/// use tenancy_runtime::error::Result;
+/// use tenancy_runtime::isolation::{Isolation, Strategy};
+///
+/// # async fn example() -> Result<()> {
+/// let health = axum::Router::new().route("/health", axum::routing::get(async || "ok"));
+/// App::new("shop", "1.0.0")
+///     .isolation(Isolation::single(Strategy::Rls))
+///     .seed("acme-corp")
+///     .merge_public(health)
+///     .serve()
+///     .await
+/// # }
+/// ```
+#[must_use = "an application does nothing until it serves"]
+pub struct App {
+    pub(super) name: &'static str,
+    pub(super) version: &'static str,
+    pub(super) command: Command,
+    pub(super) defaults: Defaults,
+    pub(super) resolver: Option<Arc<dyn Resolver>>,
+    pub(super) registry: Option<Arc<dyn TenantRegistry>>,
+    pub(super) models: Vec<&'static ModelDef>,
+    pub(super) routes: Vec<Route>,
+    pub(super) routers: Vec<(TenantUse, Router)>,
+    pub(super) seeds: Vec<NewTenant>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) layers: Vec<Box<dyn FnOnce(Router) -> Router + Send>>,
+    pub(super) on_listen: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
+}
+
+/// A listed handler.
+pub(super) struct Route {
+    pub(super) spec: RouteSpec,
+    pub(super) tenant: TenantUse,
+    pub(super) handler: fn() -> MethodRouter,
+}
+
+impl App {
+    /// An application without a database: tenants are kept in memory.
+    pub fn new(name: &'static str, version: &'static str) -> Self {
+        Self {
+            name,
+            version,
+            command: Command::default(),
+            defaults: Defaults::default(),
+            resolver: None,
+            registry: None,
+            models: Vec::new(),
+            routes: Vec::new(),
+            routers: Vec::new(),
+            seeds: Vec::new(),
+            problems: Vec::new(),
+            layers: Vec::new(),
+            on_listen: None,
+        }
+    }
+
+    /// Reads the command line: `serve`, which is the default, or one of the
+    /// management commands. Prints and ends the process for `--help`,
+    /// `--version` and arguments that it does not know.
+    pub fn read_command_line(mut self) -> Self {
+        self.command = cli::parse(self.name, self.version);
+        self
+    }
+
+    /// Keeps tenants apart in a database, in this way.
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.defaults.isolation = Some(isolation);
+        self
+    }
+
+    /// Resolves tenants by this header instead of `X-Tenant-ID`.
+    pub fn resolver(mut self, resolver: HeaderResolver) -> Self {
+        self.defaults.tenant_header = Some(resolver.header().clone());
+        self
+    }
+
+    /// Resolves tenants in a way of the application's own.
+    pub fn custom_resolver(mut self, resolver: impl Resolver) -> Self {
+        self.defaults.custom_resolver = true;
+        self.resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Keeps tenants in a store of the application's own.
+    pub fn registry(mut self, registry: impl TenantRegistry) -> Self {
+        self.registry = Some(Arc::new(registry));
+        self
+    }
+
+    /// Where the embedded database lives that is used without
+    /// `TENANCY_DATABASE_URL`. It needs the feature `embedded` of `tenancy`.
+    pub fn embedded(mut self, place: Embedded) -> Self {
+        self.defaults.embedded = Some(place);
+        self
+    }
+
+    /// Adds a table.
+    pub fn model<M: Model>(mut self) -> Self {
+        self.models.push(M::definition());
+        self
+    }
+
+    /// Adds a handler under its own route.
+    pub fn route<H: RoutedHandler>(mut self) -> Self {
+        self.routes.push(Route {
+            spec: H::SPEC,
+            tenant: H::TENANT,
+            handler: H::handler,
+        });
+        self
+    }
+
+    /// Adds routes that nobody reaches without a tenant.
+    pub fn merge(mut self, router: Router) -> Self {
+        self.routers.push((TenantUse::Required, router));
+        self
+    }
+
+    /// Adds routes that belong to no tenant: health checks, sign-up, an
+    /// operator's own API.
+    pub fn merge_public(mut self, router: Router) -> Self {
+        self.routers.push((TenantUse::None, router));
+        self
+    }
+
+    /// Puts a layer around all routes, outside of admission: CORS, compression,
+    /// an [`axum::Extension`]. The last one added is the outermost.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<axum::routing::Route> + Clone + Send + Sync + 'static,
+        L::Service: Service<Request> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request>>::Response: IntoResponse + 'static,
+        <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
+        <L::Service as Service<Request>>::Future: Send + 'static,
+        Response: Send,
+    {
+        self.layers
+            .push(Box::new(move |router| router.layer(layer)));
+        self
+    }
+
+    /// Provisions a tenant of this slug at start if there is none.
+    pub fn seed(mut self, slug: &str) -> Self {
+        match NewTenant::new(slug) {
+            Ok(new) => self.seeds.push(new),
+            Err(error) => self.problems.push(Problem::new(
+                "the application's seeds",
+                error.to_string(),
+                "write for example \"acme-corp\"",
+            )),
+        }
+        self
+    }
+
+    /// Provisions this tenant at start if there is none of its slug.
+    pub fn seed_tenant(mut self, new: NewTenant) -> Self {
+        self.seeds.push(new);
+        self
+    }
+
+    /// Calls `hook` with the address once the application accepts requests.
+    pub fn on_listen(mut self, hook: impl FnOnce(SocketAddr) + Send + 'static) -> Self {
+        self.on_listen = Some(Box::new(hook));
+        self
+    }
+
+    /// Starts without listening, with a configuration that is given: the tenancy
+    /// and the router that it serves. For tests, and for those who serve the
+    /// router in their own way.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CannotStart`](crate::error::Error::CannotStart) with everything
+    /// that stands in the way, and those of the database.
+    pub async fn start(self, config: Config) -> Result<(Tenancy, Router)> {
+        let (tenancy, router, _) = self.start_parts(config).await?;
+        Ok((tenancy, router))
+    }
+
+    /// The configuration of the process's environment over what was declared.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CannotStart`](crate::error::Error::CannotStart) with every
+    /// problem of it.
+    pub fn config(&self) -> Result<Config> {
+        Config::load(self.defaults.clone()).map_err(crate::error::Error::CannotStart)
+    }
+
+    /// What the attribute or the calls above declared, for
+    /// [`Config::from_vars`](crate::config::Config::from_vars).
+    #[must_use]
+    pub fn defaults(&self) -> Defaults {
+        self.defaults.clone()
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App")
+            .field("name", &self.name)
+            .field("command", &self.command)
+            .field("defaults", &self.defaults)
+            .finish_non_exhaustive()
+    }
+}

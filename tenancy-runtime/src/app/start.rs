@@ -1,0 +1,280 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::{Extension, Router};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::trace::TraceLayer;
+
+use super::builder::{App, Route};
+use super::data::Data;
+use crate::admit::{Admission, AdmissionLayer};
+use crate::config::Config;
+use crate::db::{Pool, TenantDb, TenantPool};
+use crate::error::{Error, Result};
+use crate::http::{self, TenantUse};
+use crate::isolation::{Isolation, Strategy};
+use crate::model::ModelDef;
+use crate::problem::Problem;
+use crate::provision::{Provisioner, Tables, probe, verify};
+use crate::registry::{MemoryRegistry, PostgresRegistry, TenantRegistry};
+use crate::resolve::{Candidate, HeaderResolver, Resolver};
+use crate::tenant::{Locator, NewTenant, SchemaName, Slug, Tenant};
+
+/// The schema of the shared tables.
+const SHARED_SCHEMA: &str = "shared";
+
+/// What calls when the application listens.
+pub(super) type OnListen = Option<Box<dyn FnOnce(SocketAddr) + Send>>;
+
+/// The wired pieces of an application.
+pub struct Tenancy {
+    admission: Admission,
+    provisioner: Provisioner,
+    registry: Arc<dyn TenantRegistry>,
+    data: Option<(TenantPool, Tables, Isolation, Data)>,
+}
+
+impl App {
+    pub(super) async fn start_parts(self, config: Config) -> Result<(Tenancy, Router, OnListen)> {
+        let mut problems = self.problems;
+        problems.extend(clashes(&self.routes));
+        if !problems.is_empty() {
+            return Err(Error::CannotStart(problems));
+        }
+        let tenancy = Tenancy::connect(&config, self.models, self.resolver, self.registry).await?;
+        tenancy.prepare().await?;
+        tenancy.refuse_unsafe().await?;
+        tenancy.seed(self.seeds).await?;
+        let router = router(&tenancy, self.routes, self.routers);
+        let router = self
+            .layers
+            .into_iter()
+            .fold(router, |router, layer| layer(router));
+        Ok((tenancy, router, self.on_listen))
+    }
+}
+
+impl Tenancy {
+    /// Connects what the configuration names; nothing is changed yet.
+    pub(super) async fn connect(
+        config: &Config,
+        models: Vec<&'static ModelDef>,
+        resolver: Option<Arc<dyn Resolver>>,
+        registry: Option<Arc<dyn TenantRegistry>>,
+    ) -> Result<Self> {
+        let resolver = resolver
+            .unwrap_or_else(|| Arc::new(HeaderResolver::from(config.tenant_header.clone())));
+        let Some(isolation) = config.isolation.clone() else {
+            if let Some(model) = models.first() {
+                return Err(Problem::new(
+                    format!("the model `{}`", model.name),
+                    "needs a database, and the application isolates no data",
+                    "declare isolation = \"rls\" in the application's attribute",
+                )
+                .into());
+            }
+            let registry = registry.unwrap_or_else(|| Arc::new(MemoryRegistry::new()));
+            return Ok(Self {
+                admission: Admission::new(resolver, Arc::clone(&registry), None),
+                provisioner: Provisioner::new(Arc::clone(&registry), None),
+                registry,
+                data: None,
+            });
+        };
+        let data = Data::connect(config).await?;
+        let shared: SchemaName = SHARED_SCHEMA.parse().map_err(Error::internal)?;
+        let registry = registry.unwrap_or_else(|| {
+            Arc::new(PostgresRegistry::new(data.app.clone(), data.owner.clone()))
+        });
+        let tables = Tables::new(data.owner.clone(), &*data.app_role, shared.clone(), models);
+        let pool = TenantPool::new(data.app.clone(), shared);
+        Ok(Self {
+            admission: Admission::new(resolver, Arc::clone(&registry), Some(pool.clone())),
+            provisioner: Provisioner::new(
+                Arc::clone(&registry),
+                Some((isolation.clone(), tables.clone())),
+            ),
+            registry,
+            data: Some((pool, tables, isolation, data)),
+        })
+    }
+
+    /// Brings the registry and the tables up to date, if the owner's login is
+    /// there to do so.
+    pub(super) async fn prepare(&self) -> Result<()> {
+        let Some((_, tables, _, data)) = &self.data else {
+            return self.registry.prepare("").await;
+        };
+        if !tables.can_make() {
+            return Ok(());
+        }
+        self.registry.prepare(&data.app_role).await?;
+        let (with_tenants, own) = self.places().await?;
+        tables.prepare(with_tenants, &own).await
+    }
+
+    /// Everything that is not as it must be, each with what mends it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn verify(&self) -> Result<Vec<Problem>> {
+        let Some((_, tables, _, data)) = &self.data else {
+            return Ok(Vec::new());
+        };
+        let mut problems = probe::probe(&data.app, data.owner_role.as_deref()).await?;
+        match self.places().await {
+            Ok((with_tenants, own)) => {
+                problems.extend(verify::verify(&data.app, tables, with_tenants, &own).await?);
+            }
+            Err(error @ Error::Unavailable(_)) => return Err(error),
+            Err(error) => problems.push(Problem::new(
+                "the registry of tenants",
+                format!("cannot be read: {error}"),
+                "run the subcommand `migrate` with TENANCY_OWNER_DATABASE_URL set",
+            )),
+        }
+        Ok(problems)
+    }
+
+    pub(crate) async fn refuse_unsafe(&self) -> Result<()> {
+        let problems = self.verify().await?;
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::CannotStart(problems))
+        }
+    }
+
+    /// Makes what is missing in the database, and verifies it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CannotStart`] without the owner's login, and with all that is
+    /// not as it must be afterwards.
+    pub async fn migrate(&self) -> Result<()> {
+        if let Some((_, tables, ..)) = &self.data {
+            tables.owner()?;
+        }
+        self.prepare().await?;
+        self.refuse_unsafe().await
+    }
+
+    async fn seed(&self, seeds: Vec<NewTenant>) -> Result<()> {
+        for new in seeds {
+            self.provisioner.ensure(new).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether tenants' rows lie in the shared tables, and which tenants' schemas
+    /// there are.
+    async fn places(&self) -> Result<(bool, Vec<SchemaName>)> {
+        let mut shares = match &self.data {
+            Some((_, _, isolation, _)) => isolation.strategies().contains(&Strategy::Rls),
+            None => false,
+        };
+        let mut own = Vec::new();
+        for tenant in self.provisioner.all().await? {
+            match tenant.locator {
+                Some(Locator::Schema(schema)) => own.push(schema),
+                // Also when new tenants are kept apart in another way by now.
+                Some(Locator::Shared(_)) => shares = true,
+                None => {}
+            }
+        }
+        Ok((shares, own))
+    }
+
+    /// Who registers tenants.
+    #[must_use]
+    pub fn provisioner(&self) -> &Provisioner {
+        &self.provisioner
+    }
+
+    /// Who admits them.
+    #[must_use]
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// Admits a tenant outside of a request, with the handle to its data: for
+    /// jobs and tests.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admission::admit`], and [`Error::Internal`] without a database.
+    pub async fn tenant(&self, slug: &Slug) -> Result<(Tenant, TenantDb)> {
+        let tenant = self.admission.admit(&Candidate::new(slug.clone())).await?;
+        let Some((pool, ..)) = &self.data else {
+            return Err(Error::internal("the application has no database"));
+        };
+        let db = pool.db(&tenant)?;
+        Ok((tenant, db))
+    }
+
+    /// The pool of the application's role, for a look at its connections.
+    #[must_use]
+    pub fn pool(&self) -> Option<&Pool> {
+        self.data.as_ref().map(|(_, _, _, data)| &data.app)
+    }
+
+    /// Closes the pools, and stops the embedded database if it is used. Routers
+    /// must be dropped before, as their handlers hold the pools.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] when the embedded database does not stop in order.
+    pub async fn stop(self) -> Result<()> {
+        #[cfg(feature = "embedded")]
+        if let Some((.., mut data)) = self.data {
+            let embedded = data.embedded.take();
+            drop((self.admission, self.provisioner, self.registry, data));
+            if let Some(server) = embedded {
+                server.stop().await.map_err(Error::internal)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Tenancy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tenancy").finish_non_exhaustive()
+    }
+}
+
+/// axum panics where two paths differ in the names of their parameters only.
+fn clashes(routes: &[Route]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (position, route) in routes.iter().enumerate() {
+        let path = route.spec.path;
+        let earlier = routes[..position].iter().map(|earlier| earlier.spec.path);
+        let mut others = earlier.filter(|other| *other != path && http::same_path(other, path));
+        if let Some(other) = others.next() {
+            problems.push(Problem::new(
+                format!("the routes `{other}` and `{path}`"),
+                "name the parameters of one path differently",
+                format!("write `{other}` for both"),
+            ));
+        }
+    }
+    problems
+}
+
+fn router(tenancy: &Tenancy, routes: Vec<Route>, routers: Vec<(TenantUse, Router)>) -> Router {
+    let admit = |tenant| AdmissionLayer::new(tenancy.admission.clone(), tenant);
+    let mut all = Router::new();
+    for route in routes {
+        let handler = (route.handler)();
+        all = all.route(route.spec.path, handler.layer(admit(route.tenant)));
+    }
+    for (tenant, router) in routers {
+        all = all.merge(router.layer(admit(tenant)));
+    }
+    all.fallback(http::not_found)
+        .method_not_allowed_fallback(http::method_not_allowed)
+        .layer(Extension(tenancy.provisioner.clone()))
+        .layer(CatchPanicLayer::custom(http::panicked))
+        .layer(TraceLayer::new_for_http())
+}

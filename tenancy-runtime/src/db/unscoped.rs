@@ -1,0 +1,87 @@
+//! Work that belongs to no tenant: the registry's own tables, and the owner's
+//! DDL. None of it can be reached from a tenant's types.
+
+use diesel_async::methods::LoadQuery;
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+
+use super::conn::TenantConn;
+use super::pool::{Pool, PooledSession};
+use crate::error::Result;
+use crate::isolation::Scope;
+
+impl Pool {
+    /// Reads rows by a statement that names no tenant's table: there the
+    /// placeholder stays what it is, a schema that does not exist.
+    pub(crate) async fn read<'query, Row>(
+        &self,
+        query: impl LoadQuery<'query, TenantConn, Row> + Send + 'query,
+    ) -> Result<Vec<Row>>
+    where
+        Row: Send,
+    {
+        let scope = self.with_role(Scope::outside());
+        let mut conn = TenantConn::new(self.get().await?, scope);
+        Ok(RunQueryDsl::load(query, &mut conn).await?)
+    }
+
+    /// Begins a transaction that belongs to no tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`](crate::error::Error::Unavailable) when no
+    /// connection becomes free in time or the database is away.
+    pub async fn begin(&self) -> Result<Transaction> {
+        let mut session = self.get().await?;
+        session.state.enter();
+        session.conn.batch_execute("BEGIN").await?;
+        if let Some(role) = self.role() {
+            let sql = format!("SET LOCAL ROLE {}", crate::model::quoted(role));
+            session.conn.batch_execute(&sql).await?;
+        }
+        Ok(Transaction { session })
+    }
+}
+
+/// A transaction that belongs to no tenant. Dropped without
+/// [`commit`](Self::commit) or [`rollback`](Self::rollback) its connection is
+/// closed, and PostgreSQL rolls back.
+pub struct Transaction {
+    session: PooledSession,
+}
+
+impl Transaction {
+    /// The connection, to run statements on.
+    pub fn conn(&mut self) -> &mut AsyncPgConnection {
+        &mut self.session.conn
+    }
+
+    /// Makes the changes last.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn commit(self) -> Result<()> {
+        self.finish("COMMIT").await
+    }
+
+    /// Undoes the changes and keeps the connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database; the changes are undone then as well.
+    pub async fn rollback(self) -> Result<()> {
+        self.finish("ROLLBACK").await
+    }
+
+    async fn finish(mut self, sql: &str) -> Result<()> {
+        self.session.conn.batch_execute(sql).await?;
+        self.session.state.leave();
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+//! The tenant of a request, as an argument of its handler.
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::http::request::Parts;
+
+use crate::db::{TenantConn, TenantDb};
+use crate::error::{Error, Result};
+use crate::tenant::Tenant;
+
+/// What admission leaves in a request for the extractors.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestTenant {
+    pub(crate) tenant: Option<Tenant>,
+    pub(crate) db: Option<TenantDb>,
+}
+
+/// Without admission nobody is let through: neither as some tenant nor as none.
+fn admitted(parts: &Parts) -> Result<&RequestTenant> {
+    parts.extensions.get().ok_or_else(|| {
+        Error::internal(
+            "a handler asks for the tenant on a route without admission: list the handler in \
+             `routes(…)` without `tenant = \"none\"`, or add its router with `App::merge`",
+        )
+    })
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Tenant {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let request = admitted(parts)?;
+        request.tenant.clone().ok_or(Error::TenantUnresolved)
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Tenant {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>> {
+        Ok(admitted(parts)?.tenant.clone())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for TenantDb {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let request = admitted(parts)?;
+        match (&request.tenant, &request.db) {
+            (_, Some(db)) => Ok(db.clone()),
+            (None, None) => Err(Error::TenantUnresolved),
+            (Some(_), None) => Err(Error::internal(
+                "a handler asks for a connection in an application without a database: add \
+                 `isolation = …` to `#[tenancy::app]`",
+            )),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for TenantConn {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let db = <TenantDb as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        db.conn().await
+    }
+}

@@ -1,0 +1,30 @@
+//! Answers where no handler gave one.
+
+use std::any::Any;
+
+use axum::response::{IntoResponse, Response};
+
+use crate::error::Error;
+
+/// For paths that no route has.
+pub(crate) async fn not_found() -> Error {
+    Error::NotFound
+}
+
+/// For methods that a route does not take; axum adds the `Allow` header.
+pub(crate) async fn method_not_allowed() -> Error {
+    Error::MethodNotAllowed
+}
+
+/// For handlers that panicked. What they said stays in the log.
+pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Response {
+    let text = payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied());
+    Error::internal(format!(
+        "a handler panicked: {}",
+        text.unwrap_or("no message")
+    ))
+    .into_response()
+}

@@ -1,0 +1,14 @@
+//! What handlers see: extractors, routes and problem responses.
+
+mod body;
+mod extract;
+mod fallback;
+mod gate;
+mod route;
+
+pub use body::{Json, Path, Query};
+pub(crate) use extract::RequestTenant;
+pub(crate) use fallback::{method_not_allowed, not_found, panicked};
+pub use gate::{FeatureGate, RequireFeature};
+pub(crate) use route::same_path;
+pub use route::{RouteFunction, RouteSpec, RoutedHandler, TenantUse, Verb, is_taken, routing};

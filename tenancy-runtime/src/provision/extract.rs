@@ -1,0 +1,15 @@
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::Provisioner;
+use crate::error::{Error, Result};
+
+impl<S: Send + Sync> FromRequestParts<S> for Provisioner {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        parts.extensions.get().cloned().ok_or_else(|| {
+            Error::internal("a handler asks for the `Provisioner` outside of an `App`")
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! The registry's own schema, brought up to date step by step.
+//!
+//! Our own few lines and not `diesel_migrations`: that one keeps its ledger in
+//! whatever schema the search path finds first, and ours is empty.
+
+use diesel::sql_types::Integer;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+
+use crate::db::{Pool, Transaction};
+use crate::error::Result;
+use crate::model::quoted;
+use crate::problem::Problem;
+
+/// Each step runs once, in order, and is never edited after a release.
+const STEPS: &[&str] = &["
+    CREATE TABLE tenancy.tenants (
+        id uuid PRIMARY KEY,
+        slug text NOT NULL UNIQUE
+            CHECK (slug ~ '^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$'),
+        name text NOT NULL,
+        status text NOT NULL CHECK (status IN ('provisioning', 'active', 'suspended')),
+        strategy text NOT NULL CHECK (strategy IN ('rls', 'schema')),
+        schema_name text NOT NULL,
+        plan text,
+        features text[] NOT NULL DEFAULT '{}',
+        created_at timestamptz NOT NULL
+    );
+    -- Two tenants never live in one schema of their own.
+    CREATE UNIQUE INDEX tenants_own_schema ON tenancy.tenants (schema_name)
+        WHERE strategy = 'schema'"];
+
+/// Held while steps run, so that of several processes one runs them.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('tenancy.migrations', 0))";
+
+/// Brings the registry's schema up to date, and lets `app_role` read it.
+pub(super) async fn run(owner: &Pool, app_role: &str) -> Result<()> {
+    let mut transaction = owner.begin().await?;
+    let done = steps_done(&mut transaction).await?;
+    let conn = transaction.conn();
+    for (step, sql) in STEPS.iter().enumerate().skip(done) {
+        conn.batch_execute(sql).await?;
+        diesel::sql_query("INSERT INTO tenancy.migrations (step) VALUES ($1)")
+            .bind::<Integer, _>(i32::try_from(step).unwrap_or(i32::MAX))
+            .execute(conn)
+            .await?;
+    }
+    let role = quoted(app_role);
+    conn.batch_execute(&format!(
+        "REVOKE ALL ON SCHEMA tenancy FROM PUBLIC; GRANT USAGE ON SCHEMA tenancy TO {role};
+         GRANT SELECT ON tenancy.tenants TO {role}"
+    ))
+    .await?;
+    transaction.commit().await
+}
+
+async fn steps_done(transaction: &mut Transaction) -> Result<usize> {
+    #[derive(diesel::QueryableByName)]
+    struct Done {
+        #[diesel(sql_type = Integer)]
+        done: i32,
+    }
+    let conn = transaction.conn();
+    conn.batch_execute(LOCK).await?;
+    conn.batch_execute(
+        "CREATE SCHEMA IF NOT EXISTS tenancy;
+         CREATE TABLE IF NOT EXISTS tenancy.migrations (
+             step integer PRIMARY KEY,
+             applied_at timestamptz NOT NULL DEFAULT now()
+         )",
+    )
+    .await?;
+    let done: Done = diesel::sql_query("SELECT count(*)::int4 AS done FROM tenancy.migrations")
+        .get_result(conn)
+        .await?;
+    let done = usize::try_from(done.done).unwrap_or_default();
+    if done > STEPS.len() {
+        return Err(Problem::new(
+            "the schema `tenancy`",
+            "was made by a newer version of this application",
+            "deploy that version, or restore the database from before it",
+        )
+        .into());
+    }
+    Ok(done)
+}
