@@ -1,0 +1,4 @@
+//! Integration tests on real servers, started by `cargo xtask test`.
+
+mod scoped;
+mod servers;
