@@ -73,6 +73,15 @@ impl Database {
 
     /// A pool of the application role, through `port` if given.
     pub fn pool(&self, size: u32, port: Option<u16>) -> Pool {
+        self.new_pool(size, port, true)
+    }
+
+    /// A pool of the application role through a transaction-mode pooler.
+    pub fn pool_behind_pooler(&self, size: u32, port: u16) -> Pool {
+        self.new_pool(size, Some(port), false)
+    }
+
+    fn new_pool(&self, size: u32, port: Option<u16>, prepared_statements: bool) -> Pool {
         let host = match &self.app.get_hosts()[0] {
             tokio_postgres::config::Host::Tcp(host) => host.clone(),
             tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
@@ -83,7 +92,7 @@ impl Database {
             url: format!("postgres://{}:a@{host}:{port}/{name}", self.app_role).into(),
             size,
             wait: Duration::from_secs(10),
-            prepared_statements: true,
+            prepared_statements,
         })
     }
 

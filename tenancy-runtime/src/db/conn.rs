@@ -59,7 +59,7 @@ impl SimpleAsyncConnection for TenantConn {
         state.taint();
         let around = Around::of(&self.scope, state)?;
         if around != Around::Nothing {
-            begin(conn, &self.scope).await?;
+            begin(conn, state, &self.scope).await?;
         }
         let result = simple(conn, &sql).await;
         if around == Around::Transaction {
@@ -151,8 +151,13 @@ impl AsyncConnection for TenantConn {
     }
 
     fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
-        self.session.state.taint();
-        self.session.state.prepares = false;
-        self.session.conn.set_prepared_statement_cache_size(size);
+        let Session { conn, state } = &mut *self.session;
+        if state.behind_pooler {
+            // What was prepared in one transaction is not there in the next.
+            return;
+        }
+        state.taint();
+        state.prepares = false;
+        conn.set_prepared_statement_cache_size(size);
     }
 }

@@ -16,7 +16,7 @@ use futures_util::future::join3;
 
 use super::session::SessionState;
 use super::statement::BindTypes;
-use crate::isolation::Scope;
+use crate::isolation::{Scope, rls};
 
 /// What Diesel's cache tells prepared statements apart by, as a fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,7 +39,9 @@ pub(super) enum Around {
 impl Around {
     pub(super) fn of(scope: &Scope, state: &SessionState) -> QueryResult<Self> {
         Ok(match state.depth()? {
-            0 if scope.settings().is_empty() => Self::Nothing,
+            // A statement that is not kept prepared takes two turns, and only a
+            // transaction gives both to the same server connection.
+            0 if !state.behind_pooler && scope.settings().is_empty() => Self::Nothing,
             0 => Self::Transaction,
             _ if state.owes_begin => Self::Begin,
             _ => Self::Nothing,
@@ -76,7 +78,7 @@ pub(super) async fn run<T>(
                 }
             };
             // `join3` polls in order, and each of these sends when first polled.
-            let (begun, result, ended) = join3(begin(conn, scope), statement, end).await;
+            let (begun, result, ended) = join3(begin(conn, state, scope), statement, end).await;
             begun?;
             match result {
                 Ok(value) => ended.map(|()| value),
@@ -84,11 +86,11 @@ pub(super) async fn run<T>(
             }
         }
         Around::Begin => {
-            begin(conn, scope).await?;
+            begin(conn, state, scope).await?;
             statement.await
         }
         Around::Transaction => {
-            begin(conn, scope).await?;
+            begin(conn, state, scope).await?;
             let result = statement.await;
             // After an error PostgreSQL answers COMMIT with a rollback.
             simple(conn, "COMMIT").await.and(result)
@@ -112,7 +114,16 @@ pub(super) async fn run<T>(
 }
 
 /// Sends the owed `BEGIN` with the scope's settings.
-pub(super) async fn begin(conn: &AsyncPgConnection, scope: &Scope) -> QueryResult<()> {
+pub(super) async fn begin(
+    conn: &AsyncPgConnection,
+    state: &SessionState,
+    scope: &Scope,
+) -> QueryResult<()> {
+    let opening = if state.behind_pooler {
+        begin_behind_pooler()
+    } else {
+        "BEGIN".to_owned()
+    };
     let settings = async {
         match scope.settings() {
             [] => Ok(0),
@@ -122,9 +133,18 @@ pub(super) async fn begin(conn: &AsyncPgConnection, scope: &Scope) -> QueryResul
             }
         }
     };
-    let (begun, set) = futures_util::future::join(simple(conn, "BEGIN"), settings).await;
+    let (begun, set) = futures_util::future::join(simple(conn, &opening), settings).await;
     begun?;
     set.map(|_| ())
+}
+
+/// The start of a transaction on a server connection that any client of the
+/// pooler may have had before. What such a client can leave behind is undone
+/// for this transaction: a search path, a tenant, and statements that stand
+/// in the way because every process names its own `s0`, `s1` and so on.
+fn begin_behind_pooler() -> String {
+    let tenant = rls::SETTING;
+    format!("BEGIN; DEALLOCATE ALL; SET LOCAL search_path = ''; SET LOCAL {tenant} = ''")
 }
 
 pub(super) async fn simple(mut conn: &AsyncPgConnection, sql: &str) -> QueryResult<()> {

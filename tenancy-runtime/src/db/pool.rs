@@ -17,7 +17,9 @@ pub struct PoolSettings {
     /// How long a request waits for a connection before it is refused.
     pub wait: Duration,
     /// Whether statements are prepared once and kept. Off behind a
-    /// transaction-mode pooler that does not follow prepared statements.
+    /// transaction-mode pooler that does not follow prepared statements:
+    /// every statement then runs in a transaction, which relies on nothing
+    /// that an earlier one left on the server connection.
     pub prepared_statements: bool,
 }
 

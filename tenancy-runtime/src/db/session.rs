@@ -1,10 +1,12 @@
 use std::collections::HashSet;
+use std::error::Error as _;
 
 use diesel::QueryResult;
 use diesel::connection::{CacheSize, TransactionManagerStatus};
 use diesel::result::ConnectionError;
 use diesel_async::pooled_connection::PoolableConnection;
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use tokio_postgres::NoTls;
 
 use super::pipeline::StatementKey;
 
@@ -24,6 +26,9 @@ pub struct Session {
 pub(super) struct SessionState {
     /// Whether statements are prepared once and kept.
     pub(super) prepares: bool,
+    /// Whether each transaction may run on another server connection, which
+    /// other clients use as well.
+    pub(super) behind_pooler: bool,
     /// A use has begun and not yet come to a clean end.
     busy: bool,
     /// Something may have stayed behind; the session is closed after this use.
@@ -41,17 +46,26 @@ pub(super) struct SessionState {
 impl Session {
     /// Opens a connection that finds no table by an unqualified name.
     pub(super) async fn open(url: &str, prepares: bool) -> Result<Self, ConnectionError> {
-        let mut conn = AsyncPgConnection::establish(url).await?;
-        if !prepares {
+        let (mut conn, setup) = if prepares {
+            (
+                AsyncPgConnection::establish(url).await?,
+                "SET search_path = ''; SET application_name = 'tenancy'",
+            )
+        } else {
+            // The search path is set in every transaction: here it would stay
+            // on whichever server connection the pooler has picked.
+            let mut conn = establish_behind_pooler(url).await?;
             conn.set_prepared_statement_cache_size(CacheSize::Disabled);
-        }
-        conn.batch_execute("SET search_path = ''; SET application_name = 'tenancy'")
+            (conn, "SET application_name = 'tenancy'; COMMIT")
+        };
+        conn.batch_execute(setup)
             .await
             .map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(Self {
             conn,
             state: SessionState {
                 prepares,
+                behind_pooler: !prepares,
                 ..SessionState::default()
             },
         })
@@ -70,6 +84,28 @@ impl Session {
     pub(super) fn is_closed(&mut self) -> bool {
         self.conn.is_broken()
     }
+}
+
+/// Opens a connection and a transaction on it. Diesel prepares the statements
+/// with which it sets a connection up, which takes two turns each: outside of a
+/// transaction, a pooler may give each turn to another server connection.
+async fn establish_behind_pooler(url: &str) -> Result<AsyncPgConnection, ConnectionError> {
+    let bad = |error: tokio_postgres::Error| {
+        let cause = error.source().map(|cause| format!(": {cause}"));
+        ConnectionError::BadConnection(format!("{error}{}", cause.unwrap_or_default()))
+    };
+    let (client, mut connection) = tokio_postgres::connect(url, NoTls).await.map_err(bad)?;
+    tokio::select! {
+        // As in every other transaction: names of statements must be free.
+        begun = client.batch_execute("BEGIN; DEALLOCATE ALL") => begun.map_err(bad)?,
+        ended = &mut connection => {
+            ended.map_err(bad)?;
+            return Err(ConnectionError::BadConnection(
+                "the server closed the connection".to_owned(),
+            ));
+        }
+    }
+    AsyncPgConnection::try_from_client_and_connection(client, connection).await
 }
 
 impl SessionState {
@@ -93,7 +129,7 @@ impl SessionState {
     /// Whether the statement is prepared already, so that sending it takes no
     /// answer from the server.
     pub(super) fn knows(&self, key: StatementKey) -> bool {
-        self.known.contains(&key)
+        self.prepares && self.known.contains(&key)
     }
 
     pub(super) fn learn(&mut self, key: StatementKey) {

@@ -31,7 +31,7 @@ impl TransactionManager<TenantConn> for DeferredTransactions {
         } else {
             state.enter();
             if state.owes_begin {
-                begin(conn, scope).await?;
+                begin(conn, state, scope).await?;
                 state.owes_begin = false;
             }
             simple(conn, &format!("SAVEPOINT tenancy_{depth}")).await?;

@@ -1,0 +1,29 @@
+//! Servers that a test starts for itself, because it restarts or kills them or
+//! configures them its own way. They end with their guard, and also when the
+//! test's process is killed and no guard gets to run.
+
+mod child;
+mod folder;
+mod pgbouncer;
+mod postgres;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+
+pub use pgbouncer::PgBouncer;
+pub use postgres::{Postgres, Shutdown};
+
+/// What `cargo xtask test` says about the programs of this machine.
+fn given(name: &str) -> PathBuf {
+    std::env::var_os(name)
+        .unwrap_or_else(|| panic!("{name}: run `cargo xtask test -- FILTER`"))
+        .into()
+}
+
+/// A port that was free a moment ago; whoever uses it must cope with losing it.
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port()
+}
