@@ -1,13 +1,25 @@
 #![doc = include_str!("../../README.md")]
 
-pub use tenancy_macros::{shared_model, tenant_model};
+pub use tenancy_macros::{app, shared_model, tenant_handler, tenant_model};
+pub use tenancy_runtime::app::{App, Tenancy};
 pub use tenancy_runtime::db::{self, TenantConn, TenantDb};
 pub use tenancy_runtime::error::{self, Error, Result};
-pub use tenancy_runtime::{features, isolation, model, plan, tenant};
+pub use tenancy_runtime::isolation::{self, Isolation, Strategy};
+pub use tenancy_runtime::provision::{self, Provisioner};
+pub use tenancy_runtime::resolve::{self, HeaderResolver};
+pub use tenancy_runtime::tenant::{self, Tenant};
+pub use tenancy_runtime::{admit, config, features, http, model, plan, problem, registry};
 
 /// What an application needs at hand: `use tenancy::prelude::*`.
 pub mod prelude {
-    pub use crate::{Error, Result, TenantConn, TenantDb, shared_model, tenant_model};
+    pub use crate::http::{Json, Path, Query};
+    pub use crate::tenant::{NewTenant, TenantRecord};
+    pub use crate::{
+        App, Error, Provisioner, Result, Tenant, TenantConn, TenantDb, shared_model,
+        tenant_handler, tenant_model,
+    };
+    pub use axum::http::StatusCode;
+    pub use axum::response::IntoResponse;
     pub use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
     pub use diesel::{
         BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension,
@@ -21,6 +33,15 @@ pub mod prelude {
 /// What generated code calls. Not for hand-written code: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use axum::extract::{FromRequest, FromRequestParts};
+    pub use axum::response::IntoResponse;
+    pub use axum::routing::MethodRouter;
     pub use serde;
+    pub use tenancy_runtime::app::{MainResult, run};
+    pub use tenancy_runtime::config::Embedded;
+    pub use tenancy_runtime::http::{
+        FeatureGate, RequireFeature, RouteSpec, RoutedHandler, TenantUse, Verb, is_taken, routing,
+    };
     pub use tenancy_runtime::model::*;
+    pub use tenancy_runtime::plan::Feature;
 }

@@ -1,12 +1,16 @@
 //! A throwaway database on the server of `TENANCY_TEST_POSTGRES_URL`, with an
 //! owner and an application role of its own. Tests run as the application role.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tenancy::db::{Pool, PoolSettings, TenantDb};
-use tenancy::isolation::Scope;
+use futures_util::FutureExt as _;
+use tenancy::admit::Admission;
+use tenancy::db::{Pool, PoolSettings, TenantDb, TenantPool};
 use tenancy::model::{Layout, ModelDef};
-use tenancy::tenant::{Locator, SchemaName, TenantId};
+use tenancy::registry::{MemoryRegistry, TenantRegistry as _};
+use tenancy::resolve::{Candidate, HeaderResolver};
+use tenancy::tenant::{Locator, NewTenant, SchemaName, TenantId, TenantRecord};
 use tokio_postgres::{Client, Config, NoTls};
 use uuid::Uuid;
 
@@ -118,7 +122,20 @@ impl Database {
     }
 
     fn bind(&self, pool: &Pool, id: TenantId, locator: &Locator) -> TenantDb {
-        TenantDb::new(pool.clone(), Scope::of(id, locator, &self.shared))
+        let new = NewTenant::new("some-tenant").expect("a slug");
+        let candidate = Candidate::new(new.slug.clone());
+        let registry = Arc::new(MemoryRegistry::new());
+        let record = TenantRecord::new(id, new, Some(locator.clone()));
+        let admission = Admission::new(Arc::new(HeaderResolver::default()), registry.clone(), None);
+        // Nothing in memory waits.
+        let tenant = async {
+            registry.insert(&record, None).await?;
+            admission.admit(&candidate).await
+        };
+        let tenant = tenant.now_or_never().expect("at once").expect("admission");
+        TenantPool::new(pool.clone(), self.shared.clone())
+            .db(&tenant)
+            .expect("a place for its data")
     }
 
     async fn create_schema(&self, schema: &SchemaName, layout: Layout<'_>) {
