@@ -115,7 +115,7 @@ impl IntoResponse for Error {
         match &self {
             Self::Unavailable(cause) => tracing::warn!(%cause, "answered 503"),
             Self::Internal(_) | Self::CannotStart(_) => {
-                tracing::error!(error = %self, "answered 500")
+                tracing::error!(error = %self, "answered 500");
             }
             _ => {}
         }

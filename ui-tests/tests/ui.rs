@@ -1,6 +1,9 @@
 //! Compiles every case and compares the compiler's words.
 
 #[test]
-fn models() {
-    trybuild::TestCases::new().compile_fail("fail/model/*.rs");
+fn what_must_not_compile() {
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("fail/model/*.rs");
+    cases.compile_fail("fail/handler/*.rs");
+    cases.compile_fail("fail/app/*.rs");
 }

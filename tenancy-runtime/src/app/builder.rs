@@ -100,7 +100,7 @@ impl App {
 
     /// Resolves tenants by this header instead of `X-Tenant-ID`.
     pub fn resolver(mut self, resolver: HeaderResolver) -> Self {
-        self.defaults.tenant_header = Some(resolver.header().clone());
+        self.defaults.tenant_header = Some(resolver.into());
         self
     }
 

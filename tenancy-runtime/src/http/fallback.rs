@@ -16,6 +16,10 @@ pub(crate) async fn method_not_allowed() -> Error {
     Error::MethodNotAllowed
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature is that of `ResponseForPanic`"
+)]
 /// For handlers that panicked. What they said stays in the log.
 pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Response {
     let text = payload

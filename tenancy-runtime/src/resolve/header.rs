@@ -43,6 +43,12 @@ impl From<HeaderName> for HeaderResolver {
     }
 }
 
+impl From<HeaderResolver> for HeaderName {
+    fn from(resolver: HeaderResolver) -> Self {
+        resolver.header
+    }
+}
+
 impl Default for HeaderResolver {
     fn default() -> Self {
         Self::from(HeaderName::from_static("x-tenant-id"))
