@@ -119,11 +119,6 @@ pub(super) async fn begin(
     state: &SessionState,
     scope: &Scope,
 ) -> QueryResult<()> {
-    let opening = if state.behind_pooler {
-        begin_behind_pooler()
-    } else {
-        "BEGIN".to_owned()
-    };
     let settings = async {
         match scope.settings() {
             [] => Ok(0),
@@ -133,7 +128,13 @@ pub(super) async fn begin(
             }
         }
     };
-    let (begun, set) = futures_util::future::join(simple(conn, &opening), settings).await;
+    if state.behind_pooler {
+        // One after the other: a pooler that does follow prepared statements
+        // would count the settings' own among those that were taken away.
+        simple(conn, &begin_behind_pooler()).await?;
+        return settings.await.map(|_| ());
+    }
+    let (begun, set) = futures_util::future::join(simple(conn, "BEGIN"), settings).await;
     begun?;
     set.map(|_| ())
 }

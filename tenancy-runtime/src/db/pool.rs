@@ -19,7 +19,9 @@ pub struct PoolSettings {
     /// Whether statements are prepared once and kept. Off behind a
     /// transaction-mode pooler that does not follow prepared statements:
     /// every statement then runs in a transaction, which relies on nothing
-    /// that an earlier one left on the server connection.
+    /// that an earlier one left on the server connection. Enums and other
+    /// types that are not built into PostgreSQL may fail there, because the
+    /// driver looks them up with a statement that it keeps prepared.
     pub prepared_statements: bool,
 }
 
