@@ -1,5 +1,6 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -67,11 +68,17 @@ pub(super) struct Route {
 impl App {
     /// An application without a database: tenants are kept in memory.
     pub fn new(name: &'static str, version: &'static str) -> Self {
+        // By name, so that two applications started in one folder stay apart.
+        let folder = Path::new("./.tenancy").join(name);
+        let defaults = Defaults {
+            embedded: Some(Embedded::Folder(folder)),
+            ..Defaults::default()
+        };
         Self {
             name,
             version,
             command: Command::default(),
-            defaults: Defaults::default(),
+            defaults,
             resolver: None,
             registry: None,
             models: Vec::new(),
@@ -118,7 +125,7 @@ impl App {
     }
 
     /// Where the embedded database lives that is used without
-    /// `TENANCY_DATABASE_URL`. It needs the feature `embedded` of `tenancy`.
+    /// `TENANCY_DATABASE_URL`, unless that is `./.tenancy/NAME`. It needs the feature `embedded` of `tenancy`.
     pub fn embedded(mut self, place: Embedded) -> Self {
         self.defaults.embedded = Some(place);
         self

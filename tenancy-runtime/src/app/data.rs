@@ -5,7 +5,7 @@ use secrecy::SecretString;
 
 use crate::config::Config;
 use crate::db::{Pool, PoolSettings};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::problem::Problem;
 use crate::provision::probe;
 
@@ -114,13 +114,13 @@ fn pool(config: &Config, url: SecretString, size: u32) -> Pool {
 
 /// The role behind a login; also the first proof that the login works.
 async fn role(pool: &Pool, variable: &str) -> Result<String> {
-    probe::role_of(pool).await.map_err(|error| match error {
-        Error::Unavailable(cause) => Problem::new(
+    pool.check_login().await.map_err(|error| {
+        let cause = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
+        Problem::new(
             variable,
             format!("leads to no connection: {cause}"),
             "check that the server runs there and takes this login",
         )
-        .into(),
-        other => other,
-    })
+    })?;
+    probe::role_of(pool).await
 }

@@ -56,8 +56,8 @@ pub struct Config {
     pub embedded: Embedded,
 }
 
-/// Where an embedded database lives; the folder `./.tenancy` unless said
-/// otherwise.
+/// Where an embedded database lives; an [`App`](crate::app::App) puts it into
+/// `./.tenancy/NAME` unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Embedded {
     /// In a folder that is gone when the database stops.

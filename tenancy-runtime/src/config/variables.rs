@@ -80,7 +80,7 @@ pub(super) const SHUTDOWN_TIMEOUT: Variable = variable(
 );
 pub(super) const EMBEDDED: Variable = variable(
     "TENANCY_EMBEDDED",
-    "from the attribute, or ./.tenancy",
+    "from the attribute, or ./.tenancy/NAME",
     "Where the embedded database lives without TENANCY_DATABASE_URL: a folder, or temporary.",
 );
 

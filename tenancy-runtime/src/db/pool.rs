@@ -87,6 +87,17 @@ impl Pool {
         })
     }
 
+    /// Opens a connection beside the pool's and closes it again. Unlike a wait
+    /// for one of the pool it fails at once, and says why.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] with the reason.
+    pub async fn check_login(&self) -> Result<(), Error> {
+        let opened = self.inner.dedicated_connection().await;
+        opened.map(drop).map_err(Error::unavailable)
+    }
+
     /// How many connections are open, in use or idle.
     #[must_use]
     pub fn connections(&self) -> u32 {

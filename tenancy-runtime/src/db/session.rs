@@ -5,7 +5,7 @@ use diesel::QueryResult;
 use diesel::connection::{CacheSize, TransactionManagerStatus};
 use diesel::result::ConnectionError;
 use diesel_async::pooled_connection::PoolableConnection;
-use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection};
 use tokio_postgres::NoTls;
 
 use super::pipeline::StatementKey;
@@ -48,7 +48,7 @@ impl Session {
     pub(super) async fn open(url: &str, prepares: bool) -> Result<Self, ConnectionError> {
         let (mut conn, setup) = if prepares {
             (
-                AsyncPgConnection::establish(url).await?,
+                establish(url).await?,
                 "SET search_path = ''; SET application_name = 'tenancy'",
             )
         } else {
@@ -86,14 +86,15 @@ impl Session {
     }
 }
 
+async fn establish(url: &str) -> Result<AsyncPgConnection, ConnectionError> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.map_err(bad)?;
+    AsyncPgConnection::try_from_client_and_connection(client, connection).await
+}
+
 /// Opens a connection and a transaction on it. Diesel prepares the statements
 /// with which it sets a connection up, which takes two turns each: outside of a
 /// transaction, a pooler may give each turn to another server connection.
 async fn establish_behind_pooler(url: &str) -> Result<AsyncPgConnection, ConnectionError> {
-    let bad = |error: tokio_postgres::Error| {
-        let cause = error.source().map(|cause| format!(": {cause}"));
-        ConnectionError::BadConnection(format!("{error}{}", cause.unwrap_or_default()))
-    };
     let (client, mut connection) = tokio_postgres::connect(url, NoTls).await.map_err(bad)?;
     tokio::select! {
         // As in every other transaction: names of statements must be free.
@@ -106,6 +107,12 @@ async fn establish_behind_pooler(url: &str) -> Result<AsyncPgConnection, Connect
         }
     }
     AsyncPgConnection::try_from_client_and_connection(client, connection).await
+}
+
+/// With the cause: the driver's own text says only that it failed.
+fn bad(error: tokio_postgres::Error) -> ConnectionError {
+    let cause = error.source().map(|cause| format!(": {cause}"));
+    ConnectionError::BadConnection(format!("{error}{}", cause.unwrap_or_default()))
 }
 
 impl SessionState {
