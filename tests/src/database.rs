@@ -11,10 +11,11 @@ use tenancy::model::{Layout, ModelDef};
 use tenancy::registry::{MemoryRegistry, TenantRegistry as _};
 use tenancy::resolve::{Candidate, HeaderResolver};
 use tenancy::tenant::{Locator, NewTenant, SchemaName, TenantId, TenantRecord};
+use tokio_postgres::types::FromSql;
 use tokio_postgres::{Client, Config, NoTls};
 use uuid::Uuid;
 
-/// A database with the shared layout of some models.
+/// A database with an owner and an application role of its own.
 pub struct Database {
     /// Connected as the owner of every table, subject to row-level security.
     pub owner: Client,
@@ -22,6 +23,7 @@ pub struct Database {
     pub superuser: Client,
     /// Where the application role logs in.
     pub app: Config,
+    owner_login: Config,
     app_role: String,
     shared: SchemaName,
     models: &'static [&'static ModelDef],
@@ -34,8 +36,32 @@ impl Database {
     ///
     /// When the server is not there: `cargo xtask test` starts one.
     pub async fn create(models: &'static [&'static ModelDef]) -> Self {
+        let mut database = Self::empty().await;
+        database.models = models;
+        let shared = database.shared.clone();
+        database
+            .create_schema(&shared, Layout::Shared(&shared))
+            .await;
+        database
+    }
+
+    /// Makes the database without a table: for an application that makes its own.
+    ///
+    /// # Panics
+    ///
+    /// When the server is not there: `cargo xtask test` starts one.
+    pub async fn empty() -> Self {
         let url = std::env::var("TENANCY_TEST_POSTGRES_URL")
             .expect("TENANCY_TEST_POSTGRES_URL: run `cargo xtask test -- FILTER`");
+        Self::empty_on(&url).await
+    }
+
+    /// Makes the database on the server that a superuser reaches by `url`.
+    ///
+    /// # Panics
+    ///
+    /// When the server is not there.
+    pub async fn empty_on(url: &str) -> Self {
         let admin: Config = url.parse().expect("a PostgreSQL URL");
         let id = Uuid::now_v7().simple();
         let (name, owner, app) = (
@@ -60,19 +86,46 @@ impl Database {
             config.user(user).password(password).dbname(&name);
             config
         };
-        let database = Self {
+        Self {
             owner: connect(&login(&owner, "o")).await,
             superuser: connect(admin.clone().dbname(&name)).await,
             app: login(&app, "a"),
+            owner_login: login(&owner, "o"),
             app_role: app,
             shared: "shared".parse().expect("a schema name"),
-            models,
-        };
-        let shared = database.shared.clone();
-        database
-            .create_schema(&shared, Layout::Shared(&shared))
-            .await;
-        database
+            models: &[],
+        }
+    }
+
+    /// The application's role.
+    pub fn app_role(&self) -> &str {
+        &self.app_role
+    }
+
+    /// How the application logs in.
+    pub fn app_url(&self) -> String {
+        url(&self.app, None)
+    }
+
+    /// How the owner logs in.
+    pub fn owner_url(&self) -> String {
+        url(&self.owner_login, None)
+    }
+
+    /// A plain connection of the application's role.
+    pub async fn raw(&self) -> Client {
+        connect(&self.app).await
+    }
+
+    /// The one value that a superuser's query returns.
+    pub async fn value<T: for<'a> FromSql<'a>>(&self, sql: &str) -> T {
+        let row = self.superuser.query_one(sql, &[]).await;
+        row.expect("one row").get(0)
+    }
+
+    /// Runs statements as a superuser.
+    pub async fn sabotage(&self, sql: &str) {
+        self.superuser.batch_execute(sql).await.expect("sabotage");
     }
 
     /// A pool of the application role, through `port` if given.
@@ -86,14 +139,8 @@ impl Database {
     }
 
     fn new_pool(&self, size: u32, port: Option<u16>, prepared_statements: bool) -> Pool {
-        let host = match &self.app.get_hosts()[0] {
-            tokio_postgres::config::Host::Tcp(host) => host.clone(),
-            tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
-        };
-        let port = port.unwrap_or(self.app.get_ports()[0]);
-        let name = self.app.get_dbname().expect("a database");
         Pool::new(PoolSettings {
-            url: format!("postgres://{}:a@{host}:{port}/{name}", self.app_role).into(),
+            url: url(&self.app, port).into(),
             size,
             wait: Duration::from_secs(10),
             prepared_statements,
@@ -158,6 +205,20 @@ impl Database {
             .await
             .expect("the generated DDL");
     }
+}
+
+/// A login as a URL, through `port` if given.
+fn url(login: &Config, port: Option<u16>) -> String {
+    let host = match &login.get_hosts()[0] {
+        tokio_postgres::config::Host::Tcp(host) => host.clone(),
+        tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+    };
+    let port = port.unwrap_or(login.get_ports()[0]);
+    let user = login.get_user().expect("a user");
+    let password = login.get_password().expect("a password");
+    let password = String::from_utf8_lossy(password);
+    let name = login.get_dbname().expect("a database");
+    format!("postgres://{user}:{password}@{host}:{port}/{name}")
 }
 
 async fn connect(config: &Config) -> Client {

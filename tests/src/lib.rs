@@ -1,7 +1,8 @@
-//! What the integration tests share: a database of their own with the three
-//! roles' rules in force, two layouts, a wire that counts round trips, and
-//! servers to configure, restart and kill.
+//! What the integration tests share: a database of their own with the roles'
+//! rules in force, an application that serves from it, a wire that counts round
+//! trips, and servers to configure, restart and kill.
 
 pub mod database;
+pub mod http;
 pub mod servers;
 pub mod wire;

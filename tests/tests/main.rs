@@ -1,6 +1,15 @@
 //! Integration tests on real servers, started by `cargo xtask test`.
 
+mod app;
 mod cache;
 mod pooler;
 mod scoped;
 mod servers;
+mod shop;
+
+tenancy::features! {
+    /// Everything as a file.
+    exports,
+    /// What nobody has.
+    forecasts,
+}

@@ -1,5 +1,4 @@
 use std::collections::HashSet;
-use std::error::Error as _;
 
 use diesel::QueryResult;
 use diesel::connection::{CacheSize, TransactionManagerStatus};
@@ -111,8 +110,11 @@ async fn establish_behind_pooler(url: &str) -> Result<AsyncPgConnection, Connect
 
 /// With the cause: the driver's own text says only that it failed.
 fn bad(error: tokio_postgres::Error) -> ConnectionError {
-    let cause = error.source().map(|cause| format!(": {cause}"));
-    ConnectionError::BadConnection(format!("{error}{}", cause.unwrap_or_default()))
+    let mut text = error.to_string();
+    if let Some(cause) = error.into_source() {
+        text = format!("{text}: {cause}");
+    }
+    ConnectionError::BadConnection(text)
 }
 
 impl SessionState {

@@ -1,0 +1,190 @@
+//! An application that serves on a free port, and those who call it.
+
+use std::net::SocketAddr;
+
+use axum::http::{HeaderMap, Method, StatusCode};
+use serde_json::Value;
+use tenancy::config::Config;
+use tenancy::{App, Error, Result, Tenancy};
+
+use crate::database::Database;
+
+/// An application that serves until it is dropped.
+pub struct Served {
+    /// Its inside: to provision, to suspend, to look at the pool.
+    pub tenancy: Tenancy,
+    /// Where it listens.
+    pub address: SocketAddr,
+    client: reqwest::Client,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Served {
+    /// Starts `app` on `database`, with the owner's login.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn start(app: App, database: &Database, vars: &[(&str, &str)]) -> Self {
+        let outcome = start(app, database, Login::Both, vars).await;
+        outcome.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// A caller that names this tenant.
+    pub fn tenant<'a>(&'a self, slug: &'a str) -> Caller<'a> {
+        Caller {
+            served: self,
+            slug: Some(slug),
+        }
+    }
+
+    /// A caller that names no tenant.
+    pub fn nobody(&self) -> Caller<'_> {
+        Caller {
+            served: self,
+            slug: None,
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// Which of the database's logins an application is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// The application's and the owner's.
+    Both,
+    /// The application's only.
+    App,
+}
+
+/// Starts `app` on `database`.
+///
+/// # Errors
+///
+/// Why it does not start.
+///
+/// # Panics
+///
+/// When no port can be had.
+pub async fn start(
+    app: App,
+    database: &Database,
+    login: Login,
+    vars: &[(&str, &str)],
+) -> Result<Served> {
+    let mut all = vec![("TENANCY_DATABASE_URL".to_owned(), database.app_url())];
+    if login == Login::Both {
+        let owner = (
+            "TENANCY_OWNER_DATABASE_URL".to_owned(),
+            database.owner_url(),
+        );
+        all.push(owner);
+    }
+    let vars = vars.iter().map(|&(n, v)| (n.to_owned(), v.to_owned()));
+    all.extend(vars);
+    let config = Config::from_vars(app.defaults(), all).map_err(Error::CannotStart)?;
+    let (tenancy, router) = app.start(config).await?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let server = tokio::spawn(async move {
+        axum::serve(listener, router).await.expect("a server");
+    });
+    Ok(Served {
+        tenancy,
+        address,
+        client: reqwest::Client::new(),
+        server,
+    })
+}
+
+/// Somebody who sends requests.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    served: &'a Served,
+    slug: Option<&'a str>,
+}
+
+impl Caller<'_> {
+    /// Sends a GET.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// Sends a POST with a JSON body.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    /// Sends a PATCH with a JSON body.
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PATCH, path, Some(body)).await
+    }
+
+    /// Sends a DELETE.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let url = format!("http://{}{path}", self.served.address);
+        let mut request = self.served.client.request(method, url);
+        if let Some(slug) = self.slug {
+            request = request.header("X-Tenant-ID", slug);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.expect("an answer");
+        Answer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: response.bytes().await.expect("its body").to_vec(),
+        }
+    }
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The JSON body of an answer that has this status.
+    ///
+    /// # Panics
+    ///
+    /// With the whole answer, when it is another one.
+    pub fn json(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text());
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{}", self.text()))
+    }
+
+    /// The code of a problem response with this status.
+    ///
+    /// # Panics
+    ///
+    /// When the answer is no such problem.
+    pub fn problem(&self, status: u16) -> String {
+        let body = self.json(status);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(body["status"], status);
+        body["code"].as_str().expect("a code").to_owned()
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
