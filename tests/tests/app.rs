@@ -227,6 +227,10 @@ async fn a_row_cannot_be_written_for_another_tenant() {
         .post("/todos", json!({"title": "own"}))
         .await
         .json(201);
+    // A body may say what it likes: no field is called that.
+    let sly = json!({"title": "sly", "tenant_id": b});
+    shop.tenant(A).post("/todos", sly).await.json(201);
+    assert_eq!(titles(shop.tenant(A)).await, ["own", "sly"]);
     let forged = format!(
         "INSERT INTO \"tenant\".todos (tenant_id, id, title) \
          VALUES ('{b}', gen_random_uuid(), 'forged')"

@@ -2,6 +2,7 @@
 
 mod app;
 mod cache;
+mod door;
 mod pooler;
 mod scoped;
 mod servers;
