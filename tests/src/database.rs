@@ -128,6 +128,28 @@ impl Database {
         self.superuser.batch_execute(sql).await.expect("sabotage");
     }
 
+    /// Waits until no session of the application or the owner is in a
+    /// transaction: what was abandoned is closed, but not at once.
+    ///
+    /// # Panics
+    ///
+    /// When one stays in a transaction for five seconds.
+    pub async fn idle(&self) {
+        let busy = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+             AND usename IN ('{}', '{}') AND state <> 'idle' AND xact_start IS NOT NULL",
+            self.app_role,
+            self.owner_login.get_user().expect("a user")
+        );
+        for _ in 0..500 {
+            if self.value::<i64>(&busy).await == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("a session is stuck in its transaction");
+    }
+
     /// A pool of the application role, through `port` if given.
     pub fn pool(&self, size: u32, port: Option<u16>) -> Pool {
         self.new_pool(size, port, true)

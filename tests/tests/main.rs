@@ -4,9 +4,11 @@ mod app;
 mod cache;
 mod door;
 mod pooler;
+mod provisioning;
 mod scoped;
 mod servers;
 mod shop;
+mod threats;
 
 tenancy::features! {
     /// Everything as a file.

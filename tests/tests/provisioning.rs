@@ -1,0 +1,222 @@
+//! Tenants come into being all or nothing: by several processes at once, cut
+//! off at any time, and when the database refuses halfway.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use integration::database::Database;
+use integration::http::Served;
+use serde_json::json;
+use tenancy::prelude::*;
+use tenancy::{Isolation, Strategy};
+
+use crate::shop;
+
+const SCHEMAS: &str = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 't\\_%'";
+const RECORDS: &str = "SELECT count(*) FROM tenancy.tenants";
+/// Schemas of tenants that do not have every table.
+const HALF_MADE: &str = "SELECT count(*) FROM pg_namespace n WHERE nspname LIKE 't\\_%' \
+     AND (SELECT count(*) FROM pg_class WHERE relnamespace = n.oid AND relkind = 'r') <> 2";
+
+async fn serve(database: &Database, strategy: Strategy) -> Served {
+    let app = shop::app(Isolation::single(strategy));
+    Served::start(app, database, &[("TENANCY_POOL_SIZE", "4")]).await
+}
+
+fn new(slug: &str) -> NewTenant {
+    NewTenant::new(slug).expect("a slug")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_who_want_a_slug_at_once_one_gets_it() {
+    for strategy in [Strategy::Rls, Strategy::Schema] {
+        let database = Database::empty().await;
+        let processes = [
+            serve(&database, strategy).await,
+            serve(&database, strategy).await,
+        ];
+        let attempts = (0..8).map(|n| {
+            let provisioner = processes[n % 2].tenancy.provisioner();
+            provisioner.provision(new("acme-corp"))
+        });
+        let (won, lost): (Vec<_>, Vec<_>) = join_all(attempts)
+            .await
+            .into_iter()
+            .partition(Result::is_ok);
+        assert_eq!((won.len(), lost.len()), (1, 7));
+        for lost in lost {
+            let error = lost.unwrap_err();
+            assert!(matches!(error, Error::Conflict(_)), "{error}");
+            assert!(error.to_string().contains("`acme-corp` exists already"));
+        }
+        assert_eq!(database.value::<i64>(RECORDS).await, 1);
+        let schemas = i64::from(strategy == Strategy::Schema);
+        assert_eq!(database.value::<i64>(SCHEMAS).await, schemas);
+        assert_eq!(database.value::<i64>(HALF_MADE).await, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn to_ensure_a_tenant_is_safe_to_repeat() {
+    let database = Database::empty().await;
+    let shop = serve(&database, Strategy::Schema).await;
+    let provisioner = shop.tenancy.provisioner();
+    let all = join_all((0..8).map(|_| provisioner.ensure(new("acme-corp")))).await;
+    let ids: Vec<_> = all.into_iter().map(|tenant| tenant.unwrap().id).collect();
+    let again = provisioner.ensure(new("acme-corp")).await.unwrap();
+    assert!(ids.iter().all(|id| *id == again.id), "{ids:?}");
+    assert_eq!(database.value::<i64>(SCHEMAS).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_start_at_once_share_the_work() {
+    for strategy in [Strategy::Rls, Strategy::Schema] {
+        let database = Database::empty().await;
+        let starts = (0..4).map(|_| {
+            let app = shop::app(Isolation::single(strategy));
+            let app = app.seed("acme-corp").seed("globex");
+            Served::start(app, &database, &[("TENANCY_POOL_SIZE", "2")])
+        });
+        let processes = join_all(starts).await;
+        for shop in &processes {
+            assert!(shop.tenancy.verify().await.unwrap().is_empty());
+            shop.tenant("acme-corp").get("/todos").await.json(200);
+        }
+        assert_eq!(database.value::<i64>(RECORDS).await, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_was_cut_off_can_be_repeated() {
+    let database = Database::empty().await;
+    for delay in 0..40 {
+        let app = shop::app(Isolation::single(Strategy::Schema)).seed("acme-corp");
+        let start = Served::start(app, &database, &[("TENANCY_POOL_SIZE", "1")]);
+        let _ = tokio::time::timeout(Duration::from_millis(delay * 4), start).await;
+    }
+    let shop = serve(&database, Strategy::Schema).await;
+    shop.tenancy
+        .provisioner()
+        .ensure(new("acme-corp"))
+        .await
+        .unwrap();
+    assert!(shop.tenancy.verify().await.unwrap().is_empty());
+    assert_eq!(database.value::<i64>(SCHEMAS).await, 1);
+    assert_eq!(database.value::<i64>(HALF_MADE).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_cut_off_leaves_nothing_half_made() {
+    let database = Database::empty().await;
+    let shop = serve(&database, Strategy::Schema).await;
+    let mut finished = 0;
+    for n in 0..60u64 {
+        let provisioner = shop.tenancy.provisioner().clone();
+        let job = tokio::spawn(async move { provisioner.provision(new(&format!("t-{n}"))).await });
+        tokio::time::sleep(Duration::from_micros(n * 700)).await;
+        job.abort();
+        finished += i64::from(matches!(job.await, Ok(Ok(_))));
+    }
+    // A COMMIT that was on its way may still arrive.
+    database.idle().await;
+    let records: i64 = database.value(RECORDS).await;
+    assert!((finished..60).contains(&records), "{finished} of {records}");
+    assert_eq!(database.value::<i64>(SCHEMAS).await, records);
+    assert_eq!(database.value::<i64>(HALF_MADE).await, 0);
+    assert!(shop.tenancy.verify().await.unwrap().is_empty());
+    // Whoever was cut off may come back.
+    for n in 0..60 {
+        let slug = format!("t-{n}");
+        shop.tenancy.provisioner().ensure(new(&slug)).await.unwrap();
+        shop.tenant(&slug).get("/todos").await.json(200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_halfway_leaves_nothing_behind() {
+    let database = Database::empty().await;
+    let shop = serve(&database, Strategy::Schema).await;
+    // The last thing that is made: a foreign key.
+    let refuse = "CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE EXCEPTION 'refused by trigger'; END $$; \
+         CREATE EVENT TRIGGER refuse ON ddl_command_end WHEN TAG IN ('ALTER TABLE') \
+         EXECUTE FUNCTION public.refuse()";
+    database.sabotage(refuse).await;
+    let provisioner = shop.tenancy.provisioner();
+    for _ in 0..3 {
+        let error = provisioner.provision(new("acme-corp")).await.unwrap_err();
+        assert!(error.to_string().contains("refused by trigger"), "{error}");
+    }
+    assert_eq!(database.value::<i64>(RECORDS).await, 0);
+    assert_eq!(database.value::<i64>(SCHEMAS).await, 0);
+    let refused = shop.tenant("acme-corp").get("/todos").await;
+    assert_eq!(refused.problem(400), "tenant_unresolved");
+    // The twin: it was the trigger.
+    database.sabotage("DROP EVENT TRIGGER refuse").await;
+    provisioner.provision(new("acme-corp")).await.unwrap();
+    shop.tenant("acme-corp").get("/todos").await.json(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_freed_slug_inherits_nothing() {
+    for strategy in [Strategy::Rls, Strategy::Schema] {
+        let database = Database::empty().await;
+        let shop = serve(&database, strategy).await;
+        let provisioner = shop.tenancy.provisioner();
+        let before = provisioner.provision(new("acme-corp")).await.unwrap();
+        let acme = shop.tenant("acme-corp");
+        acme.post("/todos", json!({"title": "old"})).await.json(201);
+        let free = "CREATE TABLE public.freed AS TABLE tenancy.tenants; \
+             DELETE FROM tenancy.tenants";
+        database.sabotage(free).await;
+        assert_eq!(acme.get("/todos").await.problem(400), "tenant_unresolved");
+
+        let after = provisioner.provision(new("acme-corp")).await.unwrap();
+        assert_ne!(before.id, after.id);
+        assert_eq!(acme.get("/todos").await.json(200), json!([]));
+        acme.post("/todos", json!({"title": "old"})).await.json(201);
+        // The twin: who inherits the entry inherits the data.
+        let inherit = "DELETE FROM tenancy.tenants; \
+             INSERT INTO tenancy.tenants TABLE public.freed; \
+             UPDATE shared.todos SET title = 'inherited' WHERE tenant_id IN \
+             (SELECT id FROM tenancy.tenants)";
+        let inherit = match strategy {
+            Strategy::Rls => inherit.to_owned(),
+            _ => format!(
+                "{}; UPDATE {}.todos SET title = 'inherited'",
+                inherit.split("; UPDATE").next().unwrap_or_default(),
+                before.locator.as_ref().unwrap().schema()
+            ),
+        };
+        database.sabotage(&inherit).await;
+        let seen = acme.get("/todos").await.json(200);
+        assert_eq!(seen[0]["title"], "inherited");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_longest_slugs_stay_apart() {
+    let database = Database::empty().await;
+    let shop = serve(&database, Strategy::Schema).await;
+    // PostgreSQL cuts identifiers at 63 bytes: with any prefix these two
+    // would name one schema.
+    let slugs = ["a", "b"].map(|last| format!("{}{last}", "x".repeat(62)));
+    for slug in &slugs {
+        let provisioner = shop.tenancy.provisioner();
+        provisioner.provision(new(slug)).await.unwrap();
+        let todo = json!({ "title": slug });
+        shop.tenant(slug).post("/todos", todo).await.json(201);
+    }
+    for slug in &slugs {
+        let todos = shop.tenant(slug).get("/todos").await.json(200);
+        assert_eq!(todos.as_array().map(Vec::len), Some(1));
+        assert_eq!(todos[0]["title"], *slug);
+    }
+    // The twin: names made of the slug are cut to one, without an error.
+    for slug in &slugs {
+        let named = format!("CREATE SCHEMA IF NOT EXISTS s_{slug}");
+        database.sabotage(&named.replace('-', "_")).await;
+    }
+    let merged = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 's\\_x%'";
+    assert_eq!(database.value::<i64>(merged).await, 1);
+}
