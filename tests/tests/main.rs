@@ -3,11 +3,13 @@
 mod app;
 mod cache;
 mod door;
+mod faults;
 mod pooler;
 mod provisioning;
 mod scoped;
 mod servers;
 mod shop;
+mod soak;
 mod threats;
 
 tenancy::features! {
