@@ -6,4 +6,5 @@ fn what_must_not_compile() {
     cases.compile_fail("fail/model/*.rs");
     cases.compile_fail("fail/handler/*.rs");
     cases.compile_fail("fail/app/*.rs");
+    cases.compile_fail("fail/isolation/*.rs");
 }
