@@ -15,6 +15,18 @@ use crate::problem::Problem;
 use crate::tenant::InvalidSlug;
 
 /// What can go wrong on the way of a request.
+///
+/// Handlers return it with `?`, from Diesel's errors as well:
+///
+/// ```
+/// use axum::http::StatusCode;
+/// use axum::response::IntoResponse;
+/// use tenancy_runtime::error::Error;
+///
+/// let error = Error::from(diesel::result::Error::NotFound);
+/// assert_eq!(error.code(), "not_found");
+/// assert_eq!(error.into_response().status(), StatusCode::NOT_FOUND);
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -1,6 +1,13 @@
 #![doc = include_str!("../../README.md")]
 
-pub use tenancy_macros::{app, shared_model, tenant_handler, tenant_model};
+#[doc = include_str!("../docs/app.md")]
+pub use tenancy_macros::app;
+#[doc = include_str!("../docs/shared_model.md")]
+pub use tenancy_macros::shared_model;
+#[doc = include_str!("../docs/tenant_handler.md")]
+pub use tenancy_macros::tenant_handler;
+#[doc = include_str!("../docs/tenant_model.md")]
+pub use tenancy_macros::tenant_model;
 pub use tenancy_runtime::app::{App, Tenancy};
 pub use tenancy_runtime::db::{self, TenantConn, TenantDb};
 pub use tenancy_runtime::error::{self, Error, Result};

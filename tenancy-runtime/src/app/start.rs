@@ -26,7 +26,23 @@ const SHARED_SCHEMA: &str = "shared";
 /// What calls when the application listens.
 pub(super) type OnListen = Option<Box<dyn FnOnce(SocketAddr) + Send>>;
 
-/// The wired pieces of an application.
+/// The wired pieces of an application, without its routes: for tests and jobs.
+///
+/// ```
+/// use tenancy_runtime::app::App;
+/// use tenancy_runtime::config::Config;
+/// use tenancy_runtime::error::{Error, Result};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let app = App::new("shop", "1.0.0").seed("acme-corp");
+/// let config = Config::from_vars(app.defaults(), []).map_err(Error::CannotStart)?;
+/// let (tenancy, _router) = app.start(config).await?;
+/// assert_eq!(tenancy.provisioner().list(None, 10).await?.len(), 1);
+/// assert!(tenancy.verify().await?.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Tenancy {
     admission: Admission,
     provisioner: Provisioner,

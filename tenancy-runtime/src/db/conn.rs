@@ -26,6 +26,27 @@ type PgRow = <AsyncPgConnection as AsyncConnectionCore>::Row<'static, 'static>;
 /// DSL, raw SQL and transactions work on it. Rows are read to the end before
 /// the first is handed out, so that the session is clean whenever the caller
 /// stops reading.
+///
+/// In a handler it is an extractor; elsewhere [`TenantDb`](super::TenantDb)
+/// hands it out.
+///
+/// ```
+/// use diesel::prelude::*;
+/// use diesel_async::{AsyncConnection, RunQueryDsl};
+/// use tenancy_runtime::db::TenantConn;
+///
+/// // The placeholder schema: the tenant's own place is written here.
+/// diesel::table! { tenant.notes (id) { id -> Int8, text -> Text } }
+///
+/// async fn replace(db: &mut TenantConn, text: &str) -> QueryResult<Vec<String>> {
+///     db.transaction(async |db| {
+///         diesel::sql_query("DELETE FROM \"tenant\".notes").execute(db).await?;
+///         diesel::insert_into(notes::table).values(notes::text.eq(text)).execute(db).await?;
+///         notes::table.select(notes::text).load(db).await
+///     })
+///     .await
+/// }
+/// ```
 pub struct TenantConn {
     session: PooledSession,
     scope: Scope,

@@ -39,6 +39,20 @@ impl TenantPool {
 
 /// A handle bound to one tenant that hands out [`TenantConn`]s: cheap to clone
 /// and free to move into spawned jobs. It holds no connection itself.
+///
+/// ```
+/// use diesel_async::RunQueryDsl;
+/// use tenancy_runtime::db::TenantDb;
+///
+/// /// In a handler, `TenantDb` is an extractor.
+/// async fn later(db: TenantDb) {
+///     tokio::spawn(async move {
+///         let mut conn = db.conn().await?;
+///         diesel::sql_query("DELETE FROM \"tenant\".notes").execute(&mut conn).await?;
+///         Ok::<(), tenancy_runtime::error::Error>(())
+///     });
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct TenantDb {
     pool: Pool,

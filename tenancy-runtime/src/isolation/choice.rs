@@ -49,6 +49,17 @@ impl fmt::Display for Strategy {
 }
 
 /// The application's isolation: one strategy for all, or two by tier.
+///
+/// ```
+/// use tenancy_runtime::isolation::{Isolation, Strategy};
+///
+/// let isolation = Isolation::hybrid(Strategy::Schema, Strategy::Rls)
+///     .premium_tenants(["acme-corp"])
+///     .premium_plans(["enterprise"]);
+/// assert_eq!(isolation.choose("acme-corp", None), Strategy::Schema);
+/// assert_eq!(isolation.choose("globex", Some("enterprise")), Strategy::Schema);
+/// assert_eq!(isolation.choose("globex", None), Strategy::Rls);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Isolation {

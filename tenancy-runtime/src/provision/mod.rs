@@ -25,6 +25,23 @@ pub use tables::Tables;
 /// extractor for handlers of the operator's own API.
 ///
 /// It works for every tenant: put its routes behind a check of your own.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tenancy_runtime::provision::Provisioner;
+/// use tenancy_runtime::registry::MemoryRegistry;
+/// use tenancy_runtime::tenant::{NewTenant, TenantStatus};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> tenancy_runtime::error::Result<()> {
+/// let provisioner = Provisioner::new(Arc::new(MemoryRegistry::new()), None);
+/// let acme = provisioner.provision(NewTenant::new("acme-corp")?).await?;
+/// assert!(provisioner.provision(NewTenant::new("acme-corp")?).await.is_err());
+/// let suspended = provisioner.suspend(&acme.slug).await?;
+/// assert_eq!(suspended.status, TenantStatus::Suspended);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Provisioner {
     registry: Arc<dyn TenantRegistry>,
