@@ -28,9 +28,12 @@ pub mod prelude {
     pub use axum::http::StatusCode;
     pub use axum::response::IntoResponse;
     pub use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+    // `diesel::prelude` but for its `RunQueryDsl`, which is not the asynchronous one.
     pub use diesel::{
-        BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension,
-        QueryDsl, SelectableHelper,
+        AggregateExpressionMethods, BelongingToDsl, BoolExpressionMethods, EscapeExpressionMethods,
+        ExpressionMethods, Insertable, JoinOnDsl, NullableExpressionMethods, OptionalExtension,
+        PgArrayExpressionMethods, PgExpressionMethods, PgJsonbExpressionMethods,
+        PgTextExpressionMethods, QueryDsl, SelectableHelper, TextExpressionMethods,
     };
     pub use diesel_async::{AsyncConnection, RunQueryDsl};
     pub use serde_json::Value;

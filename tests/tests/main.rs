@@ -2,7 +2,9 @@
 
 mod app;
 mod cache;
+mod columns;
 mod door;
+mod dsl;
 mod faults;
 mod pooler;
 mod provisioning;
