@@ -102,6 +102,15 @@ impl Database {
         &self.app_role
     }
 
+    /// The role that owns the tables.
+    ///
+    /// # Panics
+    ///
+    /// Never: the login names its user.
+    pub fn owner_role(&self) -> &str {
+        self.owner_login.get_user().expect("a user")
+    }
+
     /// How the application logs in.
     pub fn app_url(&self) -> String {
         url(&self.app, None)
@@ -139,7 +148,7 @@ impl Database {
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
              AND usename IN ('{}', '{}') AND state <> 'idle' AND xact_start IS NOT NULL",
             self.app_role,
-            self.owner_login.get_user().expect("a user")
+            self.owner_role()
         );
         for _ in 0..500 {
             if self.value::<i64>(&busy).await == 0 {

@@ -12,6 +12,7 @@ mod scoped;
 mod servers;
 mod shop;
 mod soak;
+mod start;
 mod threats;
 
 tenancy::features! {

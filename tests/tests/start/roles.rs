@@ -1,0 +1,86 @@
+//! The application's role, in every way too powerful.
+
+use integration::database::Database;
+use integration::http::{Login, start};
+
+use super::{app, lines, refusal, remedy};
+use tenancy::Error;
+
+/// What makes the role `{app}` unsafe, and what is said about it.
+const SABOTAGE: &[(&str, &str)] = &[
+    ("ALTER ROLE {app} SUPERUSER", "has SUPERUSER"),
+    ("ALTER ROLE {app} BYPASSRLS", "has BYPASSRLS"),
+    ("ALTER ROLE {app} CREATEROLE", "has CREATEROLE"),
+    ("ALTER ROLE {app} REPLICATION", "has REPLICATION"),
+    ("GRANT {owner} TO {app}", "which owns the tables"),
+    ("GRANT pg_read_all_data TO {app}", "`pg_read_all_data`"),
+    (
+        "GRANT pg_execute_server_program TO {app}",
+        "`pg_execute_server_program`",
+    ),
+];
+
+fn named(database: &Database, sql: &str) -> String {
+    sql.replace("{app}", database.app_role())
+        .replace("{owner}", database.owner_role())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unsafe_role_is_refused_until_the_remedy_has_run() {
+    let database = Database::empty().await;
+    drop(start(app(), &database, Login::Both, &[]).await.unwrap());
+    for (sabotage, said) in SABOTAGE {
+        database.sabotage(&named(&database, sabotage)).await;
+        let problems = refusal(&database, Login::Both).await;
+        let about = format!("the application's role `{}`", database.app_role());
+        let problem = problems.iter().find(|line| line.contains(said));
+        let problem = problem.unwrap_or_else(|| panic!("{sabotage}: {problems:#?}"));
+        assert!(problem.starts_with(&about), "{problem}");
+        database.sabotage(remedy(problem)).await;
+        drop(start(app(), &database, Login::Both, &[]).await.unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_is_refused() {
+    let database = Database::empty().await;
+    drop(start(app(), &database, Login::Both, &[]).await.unwrap());
+    let (app_role, owner) = (database.app_role(), database.owner_role());
+    let schema: String = database
+        .value("SELECT schema_name FROM tenancy.tenants WHERE slug = 'own'")
+        .await;
+    for table in ["shared.todos".to_owned(), format!("{schema}.todos")] {
+        let take = format!("ALTER TABLE {table} OWNER TO {app_role}");
+        database.sabotage(&take).await;
+        let problems = refusal(&database, Login::App).await;
+        let owns = format!("owns {table}, and an owner can lift row-level security");
+        assert!(problems[0].contains(&owns), "{problems:#?}");
+        let back = format!(
+            "ALTER TABLE {table} OWNER TO {owner}; \
+             GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {app_role}"
+        );
+        database.sabotage(&back).await;
+    }
+    drop(start(app(), &database, Login::App, &[]).await.unwrap());
+
+    let whole: String = database.value("SELECT current_database()::text").await;
+    let take = format!("ALTER DATABASE {whole} OWNER TO {app_role}");
+    database.sabotage(&take).await;
+    let problems = refusal(&database, Login::App).await;
+    assert!(problems[0].contains("owns the database"), "{problems:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_owner_s_login_does_not_serve() {
+    let database = Database::empty().await;
+    let owner = database.owner_url();
+    let vars = [("TENANCY_DATABASE_URL", &*owner)];
+    let refused = start(app(), &database, Login::Both, &vars).await;
+    let Some(Error::CannotStart(problems)) = refused.err() else {
+        panic!("a refusal");
+    };
+    assert!(
+        lines(&problems)[0].contains("both log in as"),
+        "{problems:?}"
+    );
+}
