@@ -13,9 +13,8 @@ use crate::database::Database;
 pub struct Served {
     /// Its inside: to provision, to suspend, to look at the pool.
     pub tenancy: Tenancy,
-    /// Where it listens.
-    pub address: SocketAddr,
-    client: reqwest::Client,
+    /// Where it is called.
+    pub site: Site,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -32,18 +31,12 @@ impl Served {
 
     /// A caller that names this tenant.
     pub fn tenant<'a>(&'a self, slug: &'a str) -> Caller<'a> {
-        Caller {
-            served: self,
-            slug: Some(slug),
-        }
+        self.site.tenant(slug)
     }
 
     /// A caller that names no tenant.
     pub fn nobody(&self) -> Caller<'_> {
-        Caller {
-            served: self,
-            slug: None,
-        }
+        self.site.nobody()
     }
 }
 
@@ -97,16 +90,47 @@ pub async fn start(
     });
     Ok(Served {
         tenancy,
-        address,
-        client: reqwest::Client::new(),
+        site: Site::new(address),
         server,
     })
+}
+
+/// An address that is served, by this process or by another.
+pub struct Site {
+    /// Where it listens.
+    pub address: SocketAddr,
+    client: reqwest::Client,
+}
+
+impl Site {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            client: reqwest::Client::new(),
+        }
+    }
+
+    /// A caller that names this tenant.
+    pub fn tenant<'a>(&'a self, slug: &'a str) -> Caller<'a> {
+        Caller {
+            site: self,
+            slug: Some(slug),
+        }
+    }
+
+    /// A caller that names no tenant.
+    pub fn nobody(&self) -> Caller<'_> {
+        Caller {
+            site: self,
+            slug: None,
+        }
+    }
 }
 
 /// Somebody who sends requests.
 #[derive(Clone, Copy)]
 pub struct Caller<'a> {
-    served: &'a Served,
+    site: &'a Site,
     slug: Option<&'a str>,
 }
 
@@ -132,8 +156,8 @@ impl Caller<'_> {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
-        let url = format!("http://{}{path}", self.served.address);
-        let mut request = self.served.client.request(method, url);
+        let url = format!("http://{}{path}", self.site.address);
+        let mut request = self.site.client.request(method, url);
         if let Some(slug) = self.slug {
             request = request.header("X-Tenant-ID", slug);
         }

@@ -5,6 +5,7 @@ mod cache;
 mod columns;
 mod door;
 mod dsl;
+mod examples;
 mod faults;
 mod pooler;
 mod provisioning;

@@ -1,11 +1,11 @@
-//! A server's process.
+//! The process of a server, or of an application under test.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{self, ChildStdin, Command, Stdio};
+use std::process::{self, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ exec "$@" 3<&-
 "#;
 
 /// A running server; dropping it stops it.
-pub(super) struct Child {
+pub(crate) struct Child {
     process: process::Child,
     watcher: ChildStdin,
     stop: &'static str,
@@ -54,15 +54,29 @@ impl Child {
     ) -> Self {
         let log = folder.path().join("log");
         let out = File::create(&log).expect("own folder");
-        let mut process = folder
-            .command("sh")
+        let mut shell = folder.command("sh");
+        shell
+            .stdout(out.try_clone().expect("a second handle"))
+            .stderr(out);
+        Self::spawn(shell, folder.path(), stop, program, args, log)
+    }
+
+    /// Starts `program` through `shell`, an `sh` with all but its arguments.
+    /// `folder` is removed with a process that the test cannot end itself.
+    pub(crate) fn spawn<A: AsRef<OsStr>>(
+        mut shell: Command,
+        folder: &Path,
+        stop: &'static str,
+        program: &Path,
+        args: &[A],
+        log: PathBuf,
+    ) -> Self {
+        let mut process = shell
             .args(["-c", WATCHED, "sh"])
-            .arg(folder.path())
+            .arg(folder)
             .args([stop.as_ref(), program.as_os_str()])
             .args(args)
             .stdin(Stdio::piped())
-            .stdout(out.try_clone().expect("a second handle"))
-            .stderr(out)
             // What ends the test's group must leave the watcher to its work.
             .process_group(0)
             .spawn()
@@ -81,7 +95,7 @@ impl Child {
     /// # Panics
     ///
     /// When it runs, but does not get ready in time.
-    pub(super) async fn wait(&mut self, ready: impl AsyncFn() -> bool) -> Result<(), String> {
+    pub(crate) async fn wait(&mut self, ready: impl AsyncFn() -> bool) -> Result<(), String> {
         let start = Instant::now();
         loop {
             // In this order: a port may be answered by somebody else's server.
@@ -107,17 +121,27 @@ impl Child {
             if self.has_ended() {
                 break;
             }
-            let pid = self.process.id().to_string();
-            // The standard library can send no signal but SIGKILL.
-            let _ = Command::new("sh")
-                .args(["-c", "kill -s \"$1\" \"$2\"", "sh", signal, &pid])
-                .status();
+            self.signal(signal);
             let start = Instant::now();
             while !self.has_ended() && start.elapsed() < STOP {
                 thread::sleep(TICK);
             }
         }
         let _ = self.watcher.write_all(b"over\n");
+    }
+
+    /// Sends a signal, named without `SIG`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.process.id().to_string();
+        // The standard library can send no signal but SIGKILL.
+        let _ = Command::new("sh")
+            .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &pid])
+            .status();
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn status(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().expect("a child of our own")
     }
 
     fn has_ended(&mut self) -> bool {

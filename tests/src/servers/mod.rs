@@ -2,7 +2,7 @@
 //! configures them its own way. They end with their guard, and also when the
 //! test's process is killed and no guard gets to run.
 
-mod child;
+pub(crate) mod child;
 mod folder;
 mod pgbouncer;
 mod postgres;
