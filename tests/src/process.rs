@@ -38,7 +38,8 @@ impl Workplace {
     ///
     /// When none can be made.
     pub fn new() -> Self {
-        let name = format!("work-{}", Uuid::now_v7().simple());
+        // The random end of it: sockets below need a short path.
+        let name = format!("work-{}", &Uuid::now_v7().simple().to_string()[20..]);
         // Beside the binaries, and so on the disk and not in memory.
         let path = binaries().with_file_name("tmp").join(name);
         fs::create_dir_all(&path).expect("a new folder");
@@ -85,7 +86,7 @@ impl Workplace {
             process,
             site: Site::new(address),
         };
-        // A first answer, so that all hints are printed and signals are heard.
+        // A first answer, so that all hints are printed.
         served.nobody().get("/").await;
         served
     }
@@ -93,6 +94,20 @@ impl Workplace {
     /// Runs `program` until it ends by itself.
     pub async fn run(&self, program: &str, args: &[&str], vars: &[(&str, &str)]) -> Ended {
         self.start(program, args, vars).await.end().await
+    }
+
+    /// Starts `program`, and tells it to stop once it has logged `word`.
+    ///
+    /// # Panics
+    ///
+    /// With the end of its log, when it ends before.
+    pub async fn stop_at(&self, word: &str, program: &str, vars: &[(&str, &str)]) -> Ended {
+        let mut process = self.start(program, &[], vars).await;
+        let err = process.err.clone();
+        let logged = process.child.wait(async || read(&err).contains(word));
+        logged.await.unwrap_or_else(|log| panic!("{log}"));
+        process.child.signal("TERM");
+        process.end().await
     }
 
     async fn start(&self, program: &str, args: &[&str], vars: &[(&str, &str)]) -> Process {
@@ -106,6 +121,8 @@ impl Workplace {
         }
         shell
             .current_dir(&self.path)
+            // So that what is left behind is left here.
+            .env("TMPDIR", &self.path)
             .envs(self.vars.iter().map(|(name, value)| (name, value)))
             .envs(vars.iter().copied())
             .stdout(File::create(&out).expect("own folder"))
@@ -257,6 +274,9 @@ async fn run_cargo() {
         .args(["--locked", "--tests"])
         .args(PROGRAMS.map(|program| format!("--bin={program}")))
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    if binaries().ends_with("release") {
+        cargo.arg("--release");
+    }
     let status = cargo.status().await.expect("cargo");
     assert!(status.success(), "the applications could not be built");
 }

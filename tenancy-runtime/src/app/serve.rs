@@ -1,9 +1,9 @@
-use std::time::Duration;
+use std::io;
 
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal;
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 
 use super::builder::App;
 use super::start::{OnListen, Tenancy};
@@ -15,7 +15,8 @@ use crate::problem::Problem;
 impl App {
     /// Does what the command line asks for; without arguments that is to serve,
     /// until Ctrl-C or SIGTERM. Then no new connection is taken, requests that
-    /// run are finished within `TENANCY_SHUTDOWN_TIMEOUT`, and the pools close.
+    /// run are finished within `TENANCY_SHUTDOWN_TIMEOUT` or until a second
+    /// signal, and the pools close.
     ///
     /// # Errors
     ///
@@ -25,8 +26,17 @@ impl App {
         let config = self.config()?;
         match self.command {
             Command::Serve => {
-                let (tenancy, router, on_listen) = self.start_parts(config.clone()).await?;
-                serve(&config, router, on_listen).await?;
+                // From here on a signal ends nothing on the spot: an embedded
+                // database that starts is stopped in order, too.
+                let mut signals = StopSignals::hear()?;
+                let (tenancy, router, on_listen) = tokio::select! {
+                    started = self.start_parts(config.clone()) => started?,
+                    () = signals.next() => {
+                        tracing::info!("told to stop before it served");
+                        return Ok(());
+                    }
+                };
+                serve(&config, router, on_listen, signals).await?;
                 tenancy.stop().await
             }
             command => {
@@ -40,7 +50,12 @@ impl App {
     }
 }
 
-async fn serve(config: &Config, router: Router, on_listen: OnListen) -> Result<()> {
+async fn serve(
+    config: &Config,
+    router: Router,
+    on_listen: OnListen,
+    mut signals: StopSignals,
+) -> Result<()> {
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         Error::from(Problem::new(
             "TENANCY_LISTEN",
@@ -53,43 +68,68 @@ async fn serve(config: &Config, router: Router, on_listen: OnListen) -> Result<(
     if let Some(hook) = on_listen {
         hook(address);
     }
-    let (stopping, mut stop) = watch::channel(false);
-    let told = async move {
-        told_to_stop().await;
-        tracing::info!("stopping: no new requests, those that run are finished");
-        let _ = stopping.send(true);
+    let (stopping, stop) = oneshot::channel();
+    let stop = async {
+        let _ = stop.await;
     };
-    let serving = axum::serve(listener, router).with_graceful_shutdown(told);
-    let too_long = async {
-        let _ = stop.wait_for(|stop| *stop).await;
-        tokio::time::sleep(config.shutdown_timeout).await;
+    let serving = axum::serve(listener, router).with_graceful_shutdown(stop);
+    let cut_off = async {
+        signals.next().await;
+        tracing::info!("stopping: no new requests, those that run are finished");
+        let _ = stopping.send(());
+        tokio::select! {
+            () = tokio::time::sleep(config.shutdown_timeout) => tracing::warn!(
+                after = ?config.shutdown_timeout,
+                "requests that still run are cut off"
+            ),
+            () = signals.next() => {
+                tracing::warn!("told to stop again: requests that still run are cut off");
+            }
+        }
     };
     tokio::select! {
         outcome = serving => outcome?,
-        () = too_long => {
-            tracing::warn!(
-                after = ?config.shutdown_timeout,
-                "requests that still run are cut off"
-            );
-        }
+        () = cut_off => {}
     }
     Ok(())
 }
 
-/// Waits for Ctrl-C, or for SIGTERM where there is one.
-async fn told_to_stop() {
+/// Ctrl-C, and SIGTERM where there is one. They are heard from the moment this
+/// is made; before, they end the process on the spot.
+struct StopSignals {
     #[cfg(unix)]
-    {
-        let terminate = signal::unix::signal(signal::unix::SignalKind::terminate());
-        if let Ok(mut terminate) = terminate {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                Ok(()) = signal::ctrl_c() => return,
-            }
-        }
+    interrupt: signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: signal::unix::Signal,
+    #[cfg(windows)]
+    interrupt: signal::windows::CtrlC,
+}
+
+impl StopSignals {
+    #[cfg(unix)]
+    fn hear() -> io::Result<Self> {
+        use signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
-    if signal::ctrl_c().await.is_err() {
-        // Nobody can tell us to stop, so nothing does but the end of the process.
-        tokio::time::sleep(Duration::MAX).await;
+
+    #[cfg(windows)]
+    fn hear() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal::windows::ctrl_c()?,
+        })
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(windows)]
+        self.interrupt.recv().await;
     }
 }
