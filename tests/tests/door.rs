@@ -58,7 +58,7 @@ fn request(path: &str, headers: &[&[u8]]) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn missing_malformed_and_unknown_tenants_hear_the_same_bytes() {
     let (_database, shop) = serve().await;
-    let missing = raw(shop.address, &request("/todos", &[])).await;
+    let missing = raw(shop.site.address, &request("/todos", &[])).await;
     let text = String::from_utf8_lossy(&missing).into_owned();
     assert!(text.starts_with("HTTP/1.1 400 "), "{text}");
     assert!(text.contains("application/problem+json"), "{text}");
@@ -100,14 +100,14 @@ async fn missing_malformed_and_unknown_tenants_hear_the_same_bytes() {
         &[b"X-Forwarded-Tenant-ID: acme-corp"],
     ];
     for headers in headers {
-        let answer = raw(shop.address, &request("/todos", headers)).await;
+        let answer = raw(shop.site.address, &request("/todos", headers)).await;
         let sent = headers.concat();
         let sent = String::from_utf8_lossy(&sent);
         assert_eq!(String::from_utf8_lossy(&answer), text, "{sent}");
     }
     // The twin: a tenant that exists is told apart, so the bytes could differ.
     let known = request("/todos", &[b"X-Tenant-ID: acme-corp"]);
-    assert_ne!(raw(shop.address, &known).await, missing);
+    assert_ne!(raw(shop.site.address, &known).await, missing);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,7 +121,7 @@ async fn what_is_no_header_value_never_gets_to_the_door() {
         b"X-Tenant-ID: acme-corp\r\n globex",
         b"X-Tenant-ID: acme-corp\r",
     ] {
-        let answer = raw(shop.address, &request("/todos", &[value])).await;
+        let answer = raw(shop.site.address, &request("/todos", &[value])).await;
         let answer = String::from_utf8_lossy(&answer);
         let sent = value.escape_ascii();
         assert!(answer.starts_with("HTTP/1.1 400 "), "{sent}: {answer}");
@@ -129,7 +129,7 @@ async fn what_is_no_header_value_never_gets_to_the_door() {
     }
     // A bare newline is no part of a value but its end (RFC 9112, section 2.2).
     let newline = request("/me", &[b"X-Tenant-ID: acme-corp\nX-Other: globex"]);
-    let answer = raw(shop.address, &newline).await;
+    let answer = raw(shop.site.address, &newline).await;
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.contains("\"tenant\":\"acme-corp\""), "{answer}");
 }
@@ -142,7 +142,7 @@ async fn a_route_without_a_tenant_takes_every_header() {
         &[&b"X-Tenant-ID: initech"[..]],
         &[b"X-Tenant-ID: \xff"],
     ] {
-        let answer = raw(shop.address, &request("/health", headers)).await;
+        let answer = raw(shop.site.address, &request("/health", headers)).await;
         let answer = String::from_utf8_lossy(&answer);
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
@@ -191,7 +191,7 @@ async fn what_is_not_there_or_cannot_be_read_is_a_problem_response() {
              Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        let answer = raw(shop.address, headers.as_bytes()).await;
+        let answer = raw(shop.site.address, headers.as_bytes()).await;
         let answer = String::from_utf8_lossy(&answer);
         assert!(answer.starts_with("HTTP/1.1 422 "), "{body}: {answer}");
         assert!(answer.contains("\"code\":\"invalid_input\""), "{answer}");

@@ -58,7 +58,7 @@ async fn clients_that_leave_take_no_connection_with_them() {
     let shop = serve(&database, &vars).await;
     let request = format!("GET /hold/60000 HTTP/1.1\r\nHost: shop\r\nX-Tenant-ID: {A}\r\n\r\n");
     for round in 0..20 {
-        let mut client = TcpStream::connect(shop.address).await.unwrap();
+        let mut client = TcpStream::connect(shop.site.address).await.unwrap();
         client.write_all(request.as_bytes()).await.unwrap();
         tokio::time::sleep(Duration::from_millis(round * 5)).await;
         drop(client);
