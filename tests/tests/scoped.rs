@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use diesel::QueryResult;
 use diesel::upsert::on_constraint;
 use integration::database::Database;
 use integration::wire::Wire;
@@ -178,7 +179,7 @@ async fn a_warm_statement_costs_one_round_trip() {
                 for _ in 0..3 {
                     Todo::query().limit(5).load::<Todo>(conn).await?;
                 }
-                diesel::QueryResult::Ok(())
+                QueryResult::Ok(())
             })
             .await
             .unwrap();
@@ -285,4 +286,32 @@ async fn a_failed_statement_cannot_be_committed_over() {
     );
     drop(conn);
     assert!(titles(&db).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_at_the_end_of_its_budget_sends_everything_in_order() {
+    // tokio makes a task that did much at once wait at its next lock or channel:
+    // were that the statement's, its COMMIT would leave before it.
+    const BUDGET: usize = 128;
+    let database = Database::create(models()).await;
+    let pool = database.pool(1, None);
+    let db = database.in_shared_tables(&pool);
+    let mut conn = db.conn().await.unwrap();
+    new("here").insert(&mut conn).await.unwrap();
+    for used in 0..=BUDGET {
+        tokio::task::yield_now().await;
+        for _ in 0..used {
+            tokio::task::coop::consume_budget().await;
+        }
+        let seen = todos::table.count().get_result(&mut conn).await;
+        assert_eq!(seen, Ok(1), "alone, after {used}");
+        tokio::task::yield_now().await;
+        for _ in 0..used {
+            tokio::task::coop::consume_budget().await;
+        }
+        let seen: QueryResult<i64> = conn
+            .transaction(async |conn| todos::table.count().get_result(conn).await)
+            .await;
+        assert_eq!(seen, Ok(1), "in a transaction, after {used}");
+    }
 }

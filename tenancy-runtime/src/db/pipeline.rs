@@ -12,7 +12,8 @@ use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::Text;
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
-use futures_util::future::join3;
+use futures_util::future::{join, join3};
+use tokio::task::coop::unconstrained;
 
 use super::session::SessionState;
 use super::statement::BindTypes;
@@ -77,8 +78,12 @@ pub(super) async fn run<T>(
                     _ => Ok(()),
                 }
             };
-            // `join3` polls in order, and each of these sends when first polled.
-            let (begun, result, ended) = join3(begin(conn, state, scope), statement, end).await;
+            // `join3` polls in order, and each of these sends when first polled,
+            // as long as tokio does not hold one back: a task that has used up
+            // its budget finds every channel pending, and the statement would
+            // overtake its `BEGIN` when the budget ends between the two.
+            let all = join3(begin(conn, state, scope), statement, end);
+            let (begun, result, ended) = unconstrained(all).await;
             begun?;
             match result {
                 Ok(value) => ended.map(|()| value),
@@ -134,7 +139,7 @@ pub(super) async fn begin(
         simple(conn, &begin_behind_pooler()).await?;
         return settings.await.map(|_| ());
     }
-    let (begun, set) = futures_util::future::join(simple(conn, "BEGIN"), settings).await;
+    let (begun, set) = unconstrained(join(simple(conn, "BEGIN"), settings)).await;
     begun?;
     set.map(|_| ())
 }
