@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use diesel::result::DatabaseErrorKind;
 use serde::Serialize;
 
+use crate::model::ROLL_KEY;
 use crate::plan::Feature;
 use crate::problem::Problem;
 use crate::tenant::InvalidSlug;
@@ -182,6 +183,12 @@ impl From<diesel::result::Error> for Error {
         use diesel::result::Error as Diesel;
         match &error {
             Diesel::NotFound => Self::NotFound,
+            // Who was admitted just before the tenant was destroyed.
+            Diesel::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, information)
+                if information.constraint_name() == Some(ROLL_KEY) =>
+            {
+                Self::TenantInactive
+            }
             Diesel::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => {
                 Self::Conflict("a row with these values exists already".to_owned())
             }
@@ -206,10 +213,17 @@ impl From<diesel::result::Error> for Error {
     }
 }
 
-/// Whether the server said that it is going down or coming up. Diesel does not
-/// pass on the SQLSTATE (57P01 to 57P03), only the text.
+/// Whether the server said that it is going down or coming up, or that another
+/// attempt may succeed. Diesel does not pass on the SQLSTATE (57P01 to 57P03,
+/// 40P01), only the text.
 fn says_goodbye(message: &str) -> bool {
-    message.starts_with("terminating connection") || message.starts_with("the database system is")
+    [
+        "terminating connection",
+        "the database system is",
+        "deadlock detected",
+    ]
+    .iter()
+    .any(|start| message.starts_with(start))
 }
 
 #[cfg(test)]

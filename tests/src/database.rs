@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tenancy::admit::Admission;
 use tenancy::db::{Pool, PoolSettings, TenantDb, TenantPool};
-use tenancy::model::{Layout, ModelDef};
+use tenancy::model::{Layout, ModelDef, ROLL, create_roll};
 use tenancy::registry::{MemoryRegistry, TenantRegistry as _};
 use tenancy::resolve::{Candidate, HeaderResolver};
 use tenancy::tenant::{Locator, NewTenant, SchemaName, TenantId, TenantRecord};
@@ -72,7 +72,7 @@ impl Database {
         connect(&admin)
             .await
             .batch_execute(&format!(
-                "CREATE ROLE {owner} LOGIN PASSWORD 'o'; CREATE ROLE {app} LOGIN PASSWORD 'a'"
+                "CREATE ROLE {owner} LOGIN CREATEDB PASSWORD 'o'; CREATE ROLE {app} LOGIN PASSWORD 'a'"
             ))
             .await
             .expect("roles");
@@ -171,7 +171,7 @@ impl Database {
 
     fn new_pool(&self, size: u32, port: Option<u16>, prepared_statements: bool) -> Pool {
         Pool::new(PoolSettings {
-            url: url(&self.app, port).into(),
+            login: url(&self.app, port).parse().expect("a URL"),
             size,
             wait: Duration::from_secs(10),
             prepared_statements,
@@ -179,12 +179,11 @@ impl Database {
     }
 
     /// A tenant in the shared layout.
-    pub fn in_shared_tables(&self, pool: &Pool) -> TenantDb {
-        self.bind(
-            pool,
-            TenantId::generate(),
-            &Locator::Shared(self.shared.clone()),
-        )
+    pub async fn in_shared_tables(&self, pool: &Pool) -> TenantDb {
+        let id = TenantId::generate();
+        let enrol = format!("INSERT INTO {}.{ROLL} VALUES ('{id}')", self.shared);
+        self.owner.batch_execute(&enrol).await.expect("the roll");
+        self.bind(pool, id, &Locator::Shared(self.shared.clone()))
     }
 
     /// A tenant with a schema of its own.
@@ -207,7 +206,7 @@ impl Database {
         let admission = Admission::new(Arc::new(HeaderResolver::default()), registry.clone(), None);
         // Nothing in memory waits.
         let tenant = async {
-            registry.insert(&record, None).await?;
+            registry.insert(&record, None, None).await?;
             admission.admit(&candidate).await
         };
         let tenant = tenant.now_or_never().expect("at once").expect("admission");
@@ -225,6 +224,9 @@ impl Database {
                 self.app_role
             ),
         ];
+        if matches!(layout, Layout::Shared(_)) {
+            statements.push(create_roll(schema));
+        }
         for model in self.models {
             statements.extend(model.create(layout, &self.app_role));
         }

@@ -25,7 +25,7 @@ async fn another_cache_size_changes_no_scope() {
     let pool = database.pool(1, None);
     for size in [CacheSize::Disabled, CacheSize::Unbounded] {
         for db in [
-            database.in_shared_tables(&pool),
+            database.in_shared_tables(&pool).await,
             database.in_own_schema(&pool).await,
         ] {
             let mut conn = db.conn().await.unwrap();

@@ -104,8 +104,8 @@ async fn many_clients_on(server_connections: u32) {
     let bouncer = bouncer(&database, server_connections).await;
     let pool = database.pool_behind_pooler(4, bouncer.port);
     let tenants = [
-        database.in_shared_tables(&pool),
-        database.in_shared_tables(&pool),
+        database.in_shared_tables(&pool).await,
+        database.in_shared_tables(&pool).await,
         database.in_own_schema(&pool).await,
         database.in_own_schema(&pool).await,
     ];
@@ -144,8 +144,8 @@ async fn a_tenant_left_behind_on_a_server_connection_reaches_nobody() {
     let bouncer = bouncer(&database, 1).await;
     let pool = database.pool_behind_pooler(4, bouncer.port);
     let (a, b, own) = (
-        database.in_shared_tables(&pool),
-        database.in_shared_tables(&pool),
+        database.in_shared_tables(&pool).await,
+        database.in_shared_tables(&pool).await,
         database.in_own_schema(&pool).await,
     );
     new("of a".to_owned())
@@ -194,7 +194,7 @@ async fn no_bare_name_is_found() {
     );
     database.superuser.batch_execute(&bait).await.unwrap();
     for db in [
-        database.in_shared_tables(&pool),
+        database.in_shared_tables(&pool).await,
         database.in_own_schema(&pool).await,
     ] {
         // The twin, each time anew: others on this server connection find it,
@@ -229,7 +229,7 @@ async fn statements_of_another_process_are_not_in_the_way() {
     let bouncer = bouncer(&database, 1).await;
     let pool = database.pool_behind_pooler(1, bouncer.port);
     let tenants = [
-        database.in_shared_tables(&pool),
+        database.in_shared_tables(&pool).await,
         database.in_own_schema(&pool).await,
     ];
     // Every process names its statements alike, s0, s1 and so on, and closes
@@ -254,7 +254,7 @@ async fn an_abandoned_use_never_reaches_the_next_client() {
     let bouncer = bouncer(&database, 1).await;
     let pool = database.pool_behind_pooler(1, bouncer.port);
     let (a, b) = (
-        database.in_shared_tables(&pool),
+        database.in_shared_tables(&pool).await,
         database.in_own_schema(&pool).await,
     );
     for delay in 0..40 {

@@ -50,8 +50,8 @@ async fn tenants_of_every_layout_work_side_by_side_on_one_session() {
     let database = Database::create(models()).await;
     let pool = database.pool(1, None);
     let tenants = [
-        database.in_shared_tables(&pool),
-        database.in_shared_tables(&pool),
+        database.in_shared_tables(&pool).await,
+        database.in_shared_tables(&pool).await,
         database.in_own_schema(&pool).await,
         database.in_own_schema(&pool).await,
     ];
@@ -98,8 +98,8 @@ async fn without_the_policy_the_rows_of_others_would_show() {
     let database = Database::create(models()).await;
     let pool = database.pool(1, None);
     let (a, b) = (
-        database.in_shared_tables(&pool),
-        database.in_shared_tables(&pool),
+        database.in_shared_tables(&pool).await,
+        database.in_shared_tables(&pool).await,
     );
     new("of a")
         .insert(&mut a.conn().await.unwrap())
@@ -117,8 +117,8 @@ async fn an_added_permissive_policy_widens_nothing() {
     let database = Database::create(models()).await;
     let pool = database.pool(1, None);
     let (a, b) = (
-        database.in_shared_tables(&pool),
-        database.in_shared_tables(&pool),
+        database.in_shared_tables(&pool).await,
+        database.in_shared_tables(&pool).await,
     );
     new("of a")
         .insert(&mut a.conn().await.unwrap())
@@ -143,7 +143,7 @@ async fn a_warm_statement_costs_one_round_trip() {
     let wire = Wire::to(server).await;
     let pool = database.pool(1, Some(wire.port));
     let tenants = [
-        database.in_shared_tables(&pool),
+        database.in_shared_tables(&pool).await,
         database.in_own_schema(&pool).await,
     ];
     for db in &tenants {
@@ -203,7 +203,7 @@ async fn an_abandoned_use_never_reaches_the_next_tenant() {
     let database = Database::create(models()).await;
     let pool = database.pool(1, None);
     let (a, b) = (
-        database.in_shared_tables(&pool),
+        database.in_shared_tables(&pool).await,
         database.in_own_schema(&pool).await,
     );
     for delay in 0..60 {
@@ -242,7 +242,7 @@ async fn without_a_scope_nothing_shows_and_no_bare_name_is_found() {
     let database = Database::create(models()).await;
     let pool = database.pool(1, None);
     let db = database.in_own_schema(&pool).await;
-    let shared = database.in_shared_tables(&pool);
+    let shared = database.in_shared_tables(&pool).await;
     new("hidden")
         .insert(&mut shared.conn().await.unwrap())
         .await
@@ -270,7 +270,7 @@ async fn without_a_scope_nothing_shows_and_no_bare_name_is_found() {
 async fn a_failed_statement_cannot_be_committed_over() {
     let database = Database::create(models()).await;
     let pool = database.pool(1, None);
-    let db = database.in_shared_tables(&pool);
+    let db = database.in_shared_tables(&pool).await;
     let mut conn = db.conn().await.unwrap();
     let outcome = conn
         .transaction(async |conn| {
@@ -295,7 +295,7 @@ async fn a_task_at_the_end_of_its_budget_sends_everything_in_order() {
     const BUDGET: usize = 128;
     let database = Database::create(models()).await;
     let pool = database.pool(1, None);
-    let db = database.in_shared_tables(&pool);
+    let db = database.in_shared_tables(&pool).await;
     let mut conn = db.conn().await.unwrap();
     new("here").insert(&mut conn).await.unwrap();
     for used in 0..=BUDGET {

@@ -18,6 +18,7 @@ pub(super) enum Key {
     Standard,
     PremiumTenants,
     PremiumPlans,
+    DatabaseUrlTemplate,
     Resolver,
     Header,
     Embedded,
@@ -79,6 +80,12 @@ pub(super) const OPTIONS: Choices<Definition> = Choices {
             Key::PremiumPlans,
             Shape::Texts,
             "premium_plans(\"enterprise\")",
+        ),
+        option(
+            "database_url_template",
+            Key::DatabaseUrlTemplate,
+            Shape::Text,
+            "database_url_template = \"postgres://user@host:5432/{database_name}\"",
         ),
         option(
             "resolver",

@@ -21,13 +21,18 @@ const ISOLATIONS: Choices<IsolationWord> = Choices {
     all: &[
         ("rls", IsolationWord::Single(Strategy::Rls)),
         ("schema", IsolationWord::Single(Strategy::Schema)),
+        ("database", IsolationWord::Single(Strategy::Database)),
         ("hybrid", IsolationWord::Hybrid),
     ],
 };
 
 const STRATEGIES: Choices<Strategy> = Choices {
     what: "strategy",
-    all: &[("rls", Strategy::Rls), ("schema", Strategy::Schema)],
+    all: &[
+        ("rls", Strategy::Rls),
+        ("schema", Strategy::Schema),
+        ("database", Strategy::Database),
+    ],
 };
 
 /// The options that mean something under `isolation = "hybrid"` only.
@@ -63,11 +68,13 @@ const RESOLVERS: Choices<ResolverWord> = Choices {
 pub(super) fn check(written: &Written, errors: &mut Errors) -> Option<App> {
     lists::check(written, errors);
     let isolation = isolation(written, errors);
+    let template = template(written, isolation.as_ref(), errors);
     let resolver = resolver(written, errors);
     let embedded = embedded(written, errors);
     needs_a_database(written, errors);
     Some(App {
         isolation: complete(written, &[Key::Isolation], isolation)?,
+        database_url_template: complete(written, &[Key::DatabaseUrlTemplate], template)?,
         resolver: complete(written, &[Key::Resolver, Key::Header], resolver)?,
         embedded: complete(written, &[Key::Embedded], embedded)?,
         models: written.paths(Key::Models).to_vec(),
@@ -158,6 +165,44 @@ fn strategy<'a>(
     let literal = written.text(key)?;
     let strategy = STRATEGIES.pick(&literal.value(), literal, errors)?;
     Some((strategy, literal))
+}
+
+/// What stands for the database's name; the rule of the runtime's
+/// `DatabaseLogin`.
+const PLACEHOLDER: &str = "{database_name}";
+
+fn template(
+    written: &Written,
+    isolation: Option<&Isolation>,
+    errors: &mut Errors,
+) -> Option<LitStr> {
+    let literal = written.text(Key::DatabaseUrlTemplate)?;
+    if literal.value().matches(PLACEHOLDER).count() != 1 {
+        errors.at(
+            literal,
+            format_args!(
+                "the template needs `{PLACEHOLDER}` once, in the place of the database's name: \
+                 write `postgres://user@host:5432/{PLACEHOLDER}`"
+            ),
+        );
+    }
+    // Without one there was a mistake in it, which says enough.
+    let uses_databases = match isolation {
+        Some(Isolation::Single(strategy)) => *strategy == Strategy::Database,
+        Some(Isolation::Hybrid {
+            premium, standard, ..
+        }) => [premium, standard].contains(&&Strategy::Database),
+        None => written.get(Key::Isolation).is_some(),
+    };
+    if !uses_databases {
+        only_with(
+            written,
+            &[Key::DatabaseUrlTemplate],
+            "isolation = \"database\"",
+            errors,
+        );
+    }
+    Some(literal.clone())
 }
 
 fn resolver(written: &Written, errors: &mut Errors) -> Option<Resolver> {

@@ -67,6 +67,7 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         .isolation
         .iter()
         .map(|isolation| self::isolation(krate, isolation));
+    let template = app.database_url_template.iter();
     let resolver = app
         .resolver
         .iter()
@@ -91,6 +92,7 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
             ::core::env!("CARGO_PKG_VERSION"),
         )
         #(.isolation(#isolation))*
+        #(.database_url_template(#template))*
         #(.resolver(#resolver))*
         #(#embedded)*
         #(.model::<#models>())*
@@ -106,6 +108,7 @@ fn isolation(krate: &Crate, isolation: &Isolation) -> TokenStream {
             match strategy {
                 Strategy::Rls => "Rls",
                 Strategy::Schema => "Schema",
+                Strategy::Database => "Database",
             }
         );
         quote!(#krate::Strategy::#name)

@@ -6,6 +6,7 @@ use syn::{LitStr, Path};
 /// What `expand` writes out.
 pub(super) struct App {
     pub(super) isolation: Option<Isolation>,
+    pub(super) database_url_template: Option<LitStr>,
     pub(super) resolver: Option<Resolver>,
     pub(super) embedded: Option<Embedded>,
     pub(super) models: Vec<Path>,
@@ -28,6 +29,7 @@ pub(super) enum Isolation {
 pub(super) enum Strategy {
     Rls,
     Schema,
+    Database,
 }
 
 pub(super) enum Resolver {

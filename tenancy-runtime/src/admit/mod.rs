@@ -56,7 +56,10 @@ impl Admission {
         let record = record.ok_or(Error::TenantUnresolved)?;
         match record.status {
             TenantStatus::Active => Ok(Tenant::admitted(record)),
-            TenantStatus::Provisioning | TenantStatus::Suspended => Err(Error::TenantInactive),
+            TenantStatus::Provisioning
+            | TenantStatus::Suspended
+            | TenantStatus::Deleted
+            | TenantStatus::Destroying => Err(Error::TenantInactive),
         }
     }
 

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
+use secrecy::SecretString;
 use tower::{Layer, Service};
 
 use super::start::Tenancy;
@@ -102,6 +103,14 @@ impl App {
     /// Keeps tenants apart in a database, in this way.
     pub fn isolation(mut self, isolation: Isolation) -> Self {
         self.defaults.isolation = Some(isolation);
+        self
+    }
+
+    /// Where tenants get databases of their own:
+    /// `postgres://user:password@host:5432/{database_name}`, unless the
+    /// environment says otherwise.
+    pub fn database_url_template(mut self, template: impl Into<SecretString>) -> Self {
+        self.defaults.database_url_template = Some(template.into());
         self
     }
 

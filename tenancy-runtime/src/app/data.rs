@@ -1,11 +1,11 @@
 //! The database as the configuration says: a server, reached by the logins of
 //! two roles, or the embedded one, where one login takes two roles.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::Config;
 use crate::db::{Pool, PoolSettings};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::provision::probe;
 
@@ -15,6 +15,8 @@ pub(super) struct Data {
     pub(super) app_role: String,
     pub(super) owner: Option<Pool>,
     pub(super) owner_role: Option<String>,
+    /// The login to the application's own database that can do the most.
+    pub(super) main: Option<tokio_postgres::Config>,
     #[cfg(feature = "embedded")]
     pub(super) embedded: Option<crate::embedded::EmbeddedServer>,
 }
@@ -24,10 +26,11 @@ impl Data {
         let Some(url) = &config.database_url else {
             return Self::embedded(config).await;
         };
-        let app = pool(config, url.clone(), config.pool_size);
+        let app = pool(config, login(url)?, config.pool_size);
         // Few: the owner works at start and when tenants come and go.
-        let owner = config.owner_database_url.clone();
-        let owner = owner.map(|url| pool(config, url, config.pool_size.min(2)));
+        let owner_login = config.owner_database_url.as_ref().map(login).transpose()?;
+        let main = owner_login.clone().unwrap_or(login(url)?);
+        let owner = owner_login.map(|login| pool(config, login, config.pool_size.min(2)));
         let app_role = role(&app, "TENANCY_DATABASE_URL").await?;
         let owner_role = match &owner {
             Some(owner) => Some(role(owner, "TENANCY_OWNER_DATABASE_URL").await?),
@@ -38,6 +41,7 @@ impl Data {
             app_role,
             owner,
             owner_role,
+            main: Some(main),
             #[cfg(feature = "embedded")]
             embedded: None,
         })
@@ -75,7 +79,7 @@ impl Data {
             .await
             .map_err(|error| problem(error.to_string()))?;
         // It has room for one client, which takes a role for each transaction.
-        let pool = pool(config, server.url().into(), 1);
+        let pool = pool(config, login(&server.url().into())?, 1);
         let mut transaction = pool
             .begin()
             .await
@@ -98,14 +102,20 @@ impl Data {
             app_role: APP.to_owned(),
             owner: Some(pool.acting_as(OWNER)),
             owner_role: Some(OWNER.to_owned()),
+            main: None,
             embedded: Some(server),
         })
     }
 }
 
-fn pool(config: &Config, url: SecretString, size: u32) -> Pool {
+fn login(url: &SecretString) -> Result<tokio_postgres::Config> {
+    // Checked when the configuration was read.
+    url.expose_secret().parse().map_err(Error::internal)
+}
+
+fn pool(config: &Config, login: tokio_postgres::Config, size: u32) -> Pool {
     Pool::new(PoolSettings {
-        url,
+        login,
         size,
         wait: config.pool_timeout,
         prepared_statements: config.prepared_statements,

@@ -2,6 +2,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::{Extension, Router};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, StreamExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
@@ -9,19 +11,22 @@ use super::builder::{App, Route};
 use super::data::Data;
 use crate::admit::{Admission, AdmissionLayer};
 use crate::config::Config;
-use crate::db::{Pool, TenantDb, TenantPool};
+use crate::db::{Databases, DatabasesSettings, Pool, TenantDb, TenantPool};
 use crate::error::{Error, Result};
 use crate::http::{self, TenantUse};
 use crate::isolation::{Isolation, Strategy};
 use crate::model::ModelDef;
 use crate::problem::Problem;
-use crate::provision::{Provisioner, Tables, probe, verify};
+use crate::provision::{Provisioner, Tables, TenantDatabases, probe, verify};
 use crate::registry::{MemoryRegistry, PostgresRegistry, TenantRegistry};
 use crate::resolve::{Candidate, HeaderResolver, Resolver};
-use crate::tenant::{Locator, NewTenant, SchemaName, Slug, Tenant};
+use crate::tenant::{DatabaseAddress, Locator, NewTenant, SchemaName, Slug, Tenant, TenantStatus};
 
 /// The schema of the shared tables.
 const SHARED_SCHEMA: &str = "shared";
+
+/// How many tenants' own databases are worked on at a time.
+const AT_A_TIME: usize = 8;
 
 /// What calls when the application listens.
 pub(super) type OnListen = Option<Box<dyn FnOnce(SocketAddr) + Send>>;
@@ -59,7 +64,7 @@ impl App {
         }
         let tenancy = Tenancy::connect(&config, self.models, self.resolver, self.registry).await?;
         tenancy.prepare().await?;
-        tenancy.refuse_unsafe().await?;
+        refuse(tenancy.verify_main().await?)?;
         tenancy.seed(self.seeds).await?;
         let router = router(&tenancy, self.routes, self.routers);
         let router = self
@@ -92,7 +97,8 @@ impl Tenancy {
             let registry = registry.unwrap_or_else(|| Arc::new(MemoryRegistry::new()));
             return Ok(Self {
                 admission: Admission::new(resolver, Arc::clone(&registry), None),
-                provisioner: Provisioner::new(Arc::clone(&registry), None),
+                provisioner: Provisioner::new(Arc::clone(&registry), None)
+                    .max_tenants(config.max_tenants),
                 registry,
                 data: None,
             });
@@ -103,13 +109,20 @@ impl Tenancy {
             Arc::new(PostgresRegistry::new(data.app.clone(), data.owner.clone()))
         });
         let tables = Tables::new(data.owner.clone(), &*data.app_role, shared.clone(), models);
-        let pool = TenantPool::new(data.app.clone(), shared);
+        let databases = tenant_databases(config, &data, &tables);
+        let pool = TenantPool::new(data.app.clone(), shared)
+            .with_databases(databases.as_ref().map(|all| all.pools().clone()));
+        let tables = tables.with_databases(databases);
+        if isolation.strategies().contains(&Strategy::Database) {
+            tables.databases()?;
+        }
+        let provisioner = Provisioner::new(
+            Arc::clone(&registry),
+            Some((isolation.clone(), tables.clone())),
+        );
         Ok(Self {
             admission: Admission::new(resolver, Arc::clone(&registry), Some(pool.clone())),
-            provisioner: Provisioner::new(
-                Arc::clone(&registry),
-                Some((isolation.clone(), tables.clone())),
-            ),
+            provisioner: provisioner.max_tenants(config.max_tenants),
             registry,
             data: Some((pool, tables, isolation, data)),
         })
@@ -125,23 +138,92 @@ impl Tenancy {
             return Ok(());
         }
         self.registry.prepare(&data.app_role).await?;
-        let (with_tenants, own) = self.places().await?;
-        tables.prepare(with_tenants, &own).await
+        self.provisioner.resume().await?;
+        let places = self.places().await?;
+        tables.prepare(places.shared, &places.schemas).await?;
+        self.each_database(places.databases, async |tenant: &OwnDatabase| {
+            let mut shared = tables.owner()?.begin().await?;
+            tables
+                .fill_database(&mut shared, &tenant.address, &tenant.schema, false)
+                .await?;
+            shared.commit().await
+        })
+        .await;
+        Ok(())
     }
 
-    /// Everything that is not as it must be, each with what mends it.
+    /// Does the same to every tenant's own database, several at a time. One that
+    /// fails is logged and holds up nobody else: it is proved again before its
+    /// tenant is served.
+    async fn each_database(
+        &self,
+        databases: Vec<OwnDatabase>,
+        work: impl AsyncFn(&OwnDatabase) -> Result<()>,
+    ) {
+        let work = &work;
+        stream::iter(databases)
+            .for_each_concurrent(AT_A_TIME, async |tenant| {
+                if let Err(error) = work(&tenant).await {
+                    let OwnDatabase { slug, address, .. } = &tenant;
+                    tracing::error!(tenant = %slug, database = %address, %error, "not up to date");
+                }
+            })
+            .await;
+    }
+
+    /// Everything that is not as it must be, in tenants' own databases as well,
+    /// each with what mends it.
     ///
     /// # Errors
     ///
-    /// Those of the database.
+    /// Those of the application's own database.
     pub async fn verify(&self) -> Result<Vec<Problem>> {
+        let mut problems = self.verify_main().await?;
+        let Some((_, tables, _, _)) = &self.data else {
+            return Ok(problems);
+        };
+        let Ok(databases) = tables.databases() else {
+            return Ok(problems);
+        };
+        let places = self.places().await.unwrap_or_default();
+        let found: Vec<Vec<Problem>> = stream::iter(places.databases)
+            .map(async |tenant: OwnDatabase| {
+                let OwnDatabase {
+                    slug,
+                    address,
+                    schema,
+                } = tenant;
+                match databases.pools().prove(&address, &schema).await {
+                    Ok(()) => Vec::new(),
+                    Err(Error::CannotStart(problems)) => problems,
+                    Err(error) => vec![Problem::new(
+                        format!("the database {address} of the tenant `{slug}`"),
+                        format!("cannot be checked: {error}"),
+                        "check that the server runs there and takes the application's login",
+                    )],
+                }
+            })
+            .buffered(AT_A_TIME)
+            .collect()
+            .await;
+        problems.extend(found.into_iter().flatten());
+        Ok(problems)
+    }
+
+    /// What is wrong in the application's own database. Tenants' own ones are
+    /// proved when they are first used, so that a start takes no longer with
+    /// many of them, and is not held up by one that is away.
+    async fn verify_main(&self) -> Result<Vec<Problem>> {
         let Some((_, tables, _, data)) = &self.data else {
             return Ok(Vec::new());
         };
         let mut problems = probe::probe(&data.app, data.owner_role.as_deref()).await?;
         match self.places().await {
-            Ok((with_tenants, own)) => {
-                problems.extend(verify::verify(&data.app, tables, with_tenants, &own).await?);
+            Ok(places) => {
+                let Places {
+                    shared, schemas, ..
+                } = places;
+                problems.extend(verify::verify(&data.app, tables, shared, &schemas).await?);
             }
             Err(error @ Error::Unavailable(_)) => return Err(error),
             Err(error) => problems.push(Problem::new(
@@ -154,12 +236,7 @@ impl Tenancy {
     }
 
     pub(crate) async fn refuse_unsafe(&self) -> Result<()> {
-        let problems = self.verify().await?;
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::CannotStart(problems))
-        }
+        refuse(self.verify().await?)
     }
 
     /// Makes what is missing in the database, and verifies it.
@@ -183,23 +260,32 @@ impl Tenancy {
         Ok(())
     }
 
-    /// Whether tenants' rows lie in the shared tables, and which tenants' schemas
-    /// there are.
-    async fn places(&self) -> Result<(bool, Vec<SchemaName>)> {
-        let mut shares = match &self.data {
-            Some((_, _, isolation, _)) => isolation.strategies().contains(&Strategy::Rls),
-            None => false,
-        };
-        let mut own = Vec::new();
+    /// Where there are tenants, those that are on their way in or out aside.
+    async fn places(&self) -> Result<Places> {
+        let mut places = Places::default();
+        if let Some((_, _, isolation, _)) = &self.data {
+            places.shared = isolation.strategies().contains(&Strategy::Rls);
+        }
         for tenant in self.provisioner.all().await? {
+            if matches!(
+                tenant.status,
+                TenantStatus::Provisioning | TenantStatus::Destroying
+            ) {
+                continue;
+            }
             match tenant.locator {
-                Some(Locator::Schema(schema)) => own.push(schema),
+                Some(Locator::Schema(schema)) => places.schemas.push(schema),
                 // Also when new tenants are kept apart in another way by now.
-                Some(Locator::Shared(_)) => shares = true,
+                Some(Locator::Shared(_)) => places.shared = true,
+                Some(Locator::Database(address, schema)) => places.databases.push(OwnDatabase {
+                    slug: tenant.slug,
+                    address,
+                    schema,
+                }),
                 None => {}
             }
         }
-        Ok((shares, own))
+        Ok(places)
     }
 
     /// Who registers tenants.
@@ -258,6 +344,59 @@ impl std::fmt::Debug for Tenancy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tenancy").finish_non_exhaustive()
     }
+}
+
+fn refuse(problems: Vec<Problem>) -> Result<()> {
+    match problems.as_slice() {
+        [] => Ok(()),
+        _ => Err(Error::CannotStart(problems)),
+    }
+}
+
+/// Where tenants' data is.
+#[derive(Default)]
+struct Places {
+    /// Whether tenants' rows lie in the shared tables.
+    shared: bool,
+    /// The tenants' own schemas.
+    schemas: Vec<SchemaName>,
+    databases: Vec<OwnDatabase>,
+}
+
+/// A tenant's own database.
+struct OwnDatabase {
+    slug: Slug,
+    address: DatabaseAddress,
+    schema: SchemaName,
+}
+
+/// The databases that tenants have of their own, where there is a server.
+fn tenant_databases(config: &Config, data: &Data, tables: &Tables) -> Option<TenantDatabases> {
+    let logins = config.tenant_databases.clone()?;
+    let main = data.main.clone()?;
+    let mut settings = DatabasesSettings::new(logins.app);
+    settings.size = config.database_pool_size;
+    settings.max_connections = config.max_connections;
+    settings.wait = config.pool_timeout;
+    settings.idle = config.pool_idle_timeout;
+    settings.prepared_statements = config.prepared_statements;
+    let tables = tables.clone();
+    let owner_role = data.owner_role.clone();
+    let prove = move |app: Pool, schema: SchemaName| -> BoxFuture<'static, Result<()>> {
+        let (tables, owner_role) = (tables.clone(), owner_role.clone());
+        Box::pin(async move {
+            let mut problems = probe::probe(&app, owner_role.as_deref()).await?;
+            problems.extend(verify::verify(&app, &tables, false, &[schema]).await?);
+            refuse(problems)
+        })
+    };
+    let databases = Databases::new(settings, Arc::new(prove));
+    Some(TenantDatabases::new(
+        databases,
+        logins.owner,
+        main,
+        config.pool_timeout,
+    ))
 }
 
 /// axum panics where two paths differ in the names of their parameters only.

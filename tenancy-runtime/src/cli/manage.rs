@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use super::Command;
 use crate::app::Tenancy;
 use crate::error::{Error, Result};
-use crate::tenant::TenantRecord;
+use crate::tenant::{Receipt, Slug, TenantRecord};
 
 /// Runs a command other than `serve`.
 pub(crate) async fn manage(command: Command, tenancy: &Tenancy) -> Result<()> {
@@ -20,9 +20,39 @@ pub(crate) async fn manage(command: Command, tenancy: &Tenancy) -> Result<()> {
         }
         Command::List => print(&provisioner.all().await?),
         Command::Create(new) => print(&[provisioner.provision(new).await?]),
-        Command::Suspend(slug) => print(&[provisioner.suspend(&slug).await?]),
-        Command::Activate(slug) => print(&[provisioner.activate(&slug).await?]),
+        Command::Suspend(slugs) => print_all(provisioner.suspend_all(&slugs).await),
+        Command::Activate(slugs) => print_all(provisioner.activate_all(&slugs).await),
+        Command::Rename(slug, to) => print(&[provisioner.rename(&slug, &to).await?]),
+        Command::Delete(slug) => print(&[provisioner.delete(&slug).await?]),
+        Command::Restore(slug) => print(&[provisioner.restore(&slug).await?]),
+        Command::Destroy(slug) => print_receipt(&provisioner.destroy(&slug).await?),
+        Command::Receipt(slug) => print_receipt(&provisioner.receipt(&slug).await?),
     }
+}
+
+/// Those that succeeded in columns; the others are the error, by name.
+fn print_all(results: Vec<(Slug, Result<TenantRecord>)>) -> Result<()> {
+    let mut done = Vec::new();
+    let mut problems = Vec::new();
+    for (slug, result) in results {
+        match result {
+            Ok(tenant) => done.push(tenant),
+            Err(Error::NotFound) => problems.push(format!("`{slug}`: there is no such tenant")),
+            Err(error) => problems.push(format!("`{slug}`: {error}")),
+        }
+    }
+    if !done.is_empty() {
+        print(&done)?;
+    }
+    match problems.as_slice() {
+        [] => Ok(()),
+        problems => Err(Error::Conflict(problems.join("\n"))),
+    }
+}
+
+fn print_receipt(receipt: &Receipt) -> Result<()> {
+    let json = serde_json::to_string_pretty(receipt).map_err(Error::internal)?;
+    say(&json)
 }
 
 fn say(line: &str) -> Result<()> {

@@ -25,10 +25,20 @@ pub(crate) enum Command {
     List,
     /// To register a tenant.
     Create(NewTenant),
-    /// To keep a tenant out.
-    Suspend(Slug),
-    /// To let a suspended tenant in again.
-    Activate(Slug),
+    /// To keep tenants out.
+    Suspend(Vec<Slug>),
+    /// To let suspended tenants in again.
+    Activate(Vec<Slug>),
+    /// To give a tenant another slug.
+    Rename(Slug, Slug),
+    /// To keep a tenant out until it is restored or destroyed.
+    Delete(Slug),
+    /// To undo that.
+    Restore(Slug),
+    /// To remove all data of a deleted tenant.
+    Destroy(Slug),
+    /// To say what was removed.
+    Receipt(Slug),
 }
 
 /// Without the feature `cli` a binary serves, whatever its arguments.

@@ -21,7 +21,7 @@ enum Subcommands {
     Migrate,
     /// Check roles, tables, policies and grants, and say what mends them
     Verify,
-    /// List, create, suspend and activate tenants
+    /// List and create tenants, and see them through their lives
     #[command(subcommand)]
     Tenants(Tenants),
 }
@@ -45,15 +45,51 @@ enum Tenants {
         #[arg(long = "feature", value_name = "FEATURE")]
         features: Vec<String>,
     },
-    /// Keep a tenant out; its data stays
+    /// Keep tenants out; their data stays
     Suspend {
+        /// The tenants' public names
+        #[arg(value_parser = slug, required = true, value_name = "SLUG")]
+        slugs: Vec<Slug>,
+    },
+    /// Let suspended tenants in again
+    Activate {
+        /// The tenants' public names
+        #[arg(value_parser = slug, required = true, value_name = "SLUG")]
+        slugs: Vec<Slug>,
+    },
+    /// Give a tenant another public name; no data moves, and the old name is free
+    Rename {
+        /// The tenant's public name
+        #[arg(value_parser = slug)]
+        slug: Slug,
+        /// The name it gets
+        #[arg(value_parser = slug)]
+        to: Slug,
+    },
+    /// Keep a tenant out until it is restored or destroyed; its data and its name stay
+    Delete {
         /// The tenant's public name
         #[arg(value_parser = slug)]
         slug: Slug,
     },
-    /// Let a suspended tenant in again
-    Activate {
+    /// Make a deleted tenant what it was before
+    Restore {
         /// The tenant's public name
+        #[arg(value_parser = slug)]
+        slug: Slug,
+    },
+    /// Remove all data of a deleted tenant for good, and print the receipt
+    Destroy {
+        /// The tenant's public name
+        #[arg(value_parser = slug)]
+        slug: Slug,
+        /// Yes, all of it: there is no way back
+        #[arg(long, required = true)]
+        yes: bool,
+    },
+    /// Print the receipt of a destroyed tenant
+    Receipt {
+        /// The tenant's last public name
         #[arg(value_parser = slug)]
         slug: Slug,
     },
@@ -103,8 +139,13 @@ impl From<Tenants> for Command {
                 new.features.extend(features);
                 Self::Create(new)
             }
-            Tenants::Suspend { slug } => Self::Suspend(slug),
-            Tenants::Activate { slug } => Self::Activate(slug),
+            Tenants::Suspend { slugs } => Self::Suspend(slugs),
+            Tenants::Activate { slugs } => Self::Activate(slugs),
+            Tenants::Rename { slug, to } => Self::Rename(slug, to),
+            Tenants::Delete { slug } => Self::Delete(slug),
+            Tenants::Restore { slug } => Self::Restore(slug),
+            Tenants::Destroy { slug, .. } => Self::Destroy(slug),
+            Tenants::Receipt { slug } => Self::Receipt(slug),
         }
     }
 }
@@ -140,14 +181,28 @@ mod tests {
         assert_eq!(parsed(&["migrate"]), Command::Migrate);
         assert_eq!(parsed(&["verify"]), Command::Verify);
         assert_eq!(parsed(&["tenants", "list"]), Command::List);
-        assert_eq!(
-            parsed(&["tenants", "suspend", "acme-corp"]),
-            Command::Suspend(acme.clone())
-        );
-        assert_eq!(
-            parsed(&["tenants", "activate", "acme-corp"]),
-            Command::Activate(acme)
-        );
+        let globex: Slug = "globex".parse().unwrap();
+        for (line, command) in [
+            (
+                "suspend acme-corp globex",
+                Command::Suspend(vec![acme.clone(), globex.clone()]),
+            ),
+            ("activate acme-corp", Command::Activate(vec![acme.clone()])),
+            (
+                "rename acme-corp globex",
+                Command::Rename(acme.clone(), globex),
+            ),
+            ("delete acme-corp", Command::Delete(acme.clone())),
+            ("restore acme-corp", Command::Restore(acme.clone())),
+            ("destroy acme-corp --yes", Command::Destroy(acme.clone())),
+            ("receipt acme-corp", Command::Receipt(acme)),
+        ] {
+            let arguments: Vec<_> = ["tenants"].into_iter().chain(line.split(' ')).collect();
+            assert_eq!(parsed(&arguments), command);
+        }
+        // Without a word of confirmation nothing is removed.
+        let unsure = ["shop", "tenants", "destroy", "acme-corp"];
+        assert!(Arguments::try_parse_from(unsure).is_err());
         let new = NewTenant::new("acme-corp")
             .unwrap()
             .name("Acme")

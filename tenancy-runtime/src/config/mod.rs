@@ -14,6 +14,7 @@
 mod database;
 mod read;
 mod sources;
+mod template;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use axum::http::HeaderName;
 use secrecy::SecretString;
 
+use crate::db::DatabaseLogin;
 use crate::isolation::Isolation;
 use crate::problem::Problem;
 
@@ -38,14 +40,26 @@ pub struct Config {
     pub database_url: Option<SecretString>,
     /// The owner's login, for migrations and provisioning.
     pub owner_database_url: Option<SecretString>,
+    /// The application role's login to the databases that tenants have of their
+    /// own, and the owner's; `None` where no server is used.
+    pub tenant_databases: Option<TenantLogins>,
     /// The address to serve on.
     pub listen: SocketAddr,
     /// How tenants are kept apart; `None` in an application without a database.
     pub isolation: Option<Isolation>,
     /// The header that names the tenant.
     pub tenant_header: HeaderName,
+    /// The most tenants there may be.
+    pub max_tenants: Option<u32>,
     /// The most connections to the database.
     pub pool_size: u32,
+    /// The most connections to one tenant's own database.
+    pub database_pool_size: u32,
+    /// The most connections to all tenants' own databases together.
+    pub max_connections: u32,
+    /// After which time an unused connection to a tenant's own database is
+    /// closed.
+    pub pool_idle_timeout: Duration,
     /// How long a request waits for a connection.
     pub pool_timeout: Duration,
     /// Whether statements stay prepared between uses of a connection.
@@ -54,6 +68,16 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// Where the embedded database lives, if it is the one used.
     pub embedded: Embedded,
+}
+
+/// The logins to the databases that tenants have of their own.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TenantLogins {
+    /// The application role's.
+    pub app: DatabaseLogin,
+    /// The owner's, who makes and drops them.
+    pub owner: Option<DatabaseLogin>,
 }
 
 /// Where an embedded database lives; an [`App`](crate::app::App) puts it into
@@ -77,6 +101,8 @@ impl Default for Embedded {
 pub struct Defaults {
     /// The isolation; `None` in an application without a database.
     pub isolation: Option<Isolation>,
+    /// The application role's login to tenants' own databases.
+    pub database_url_template: Option<SecretString>,
     /// The header that names the tenant, unless it is `X-Tenant-ID`.
     pub tenant_header: Option<HeaderName>,
     /// Whether the application brings its own resolver.

@@ -125,6 +125,13 @@ impl Reader {
         .unwrap_or(default)
     }
 
+    /// A whole number from 1, or no limit.
+    pub(super) fn limit(&mut self, variable: Variable) -> Option<u32> {
+        self.parsed(variable, "a whole number from 1", "1000", |text| {
+            text.parse().ok().filter(|limit| *limit > 0)
+        })
+    }
+
     /// Seconds, with fractions; `least` is the shortest time that makes sense.
     pub(super) fn seconds(
         &mut self,
@@ -188,7 +195,7 @@ impl Reader {
                  attribute",
             )),
             _ => {
-                let takes = "rls, schema or hybrid";
+                let takes = "rls, schema, database or hybrid";
                 self.problems
                     .push(value_problem(variable, &text, takes, "rls"));
             }
@@ -229,16 +236,31 @@ pub(super) fn config(
     use super::variables::*;
 
     let (database_url, owner_database_url) = super::database::read(&mut reader);
+    let tenant_databases = super::template::read(
+        &mut reader,
+        defaults.database_url_template,
+        database_url.as_ref(),
+        owner_database_url.as_ref(),
+    );
     let listen = reader.address(LISTEN, SocketAddr::from(([127, 0, 0, 1], 8000)));
     let isolation = reader.isolation(ISOLATION_STRATEGY, defaults.isolation);
     reader.resolution(RESOLUTION_STRATEGY, defaults.custom_resolver);
     let config = super::Config {
         database_url,
         owner_database_url,
+        tenant_databases,
         listen,
         isolation,
         tenant_header: reader.header(TENANT_HEADER_NAME, defaults.tenant_header),
+        max_tenants: reader.limit(MAX_TENANTS),
         pool_size: reader.count(POOL_SIZE, 1..=1000, 10),
+        database_pool_size: reader.count(DATABASE_POOL_SIZE, 1..=1000, 4),
+        max_connections: reader.count(MAX_CONNECTIONS, 1..=10_000, 50),
+        pool_idle_timeout: reader.seconds(
+            POOL_IDLE_TIMEOUT,
+            Duration::from_millis(100),
+            Duration::from_secs(300),
+        ),
         pool_timeout: reader.seconds(
             POOL_TIMEOUT,
             Duration::from_nanos(1),

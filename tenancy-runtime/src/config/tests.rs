@@ -47,11 +47,23 @@ fn every_variable_of_the_table_is_read() {
     let vars = [
         ("TENANCY_DATABASE_URL", APP),
         ("TENANCY_OWNER_DATABASE_URL", OWNER),
+        (
+            "TENANCY_DATABASE_URL_TEMPLATE",
+            "postgres://app:s@db2/{database_name}",
+        ),
+        (
+            "TENANCY_OWNER_DATABASE_URL_TEMPLATE",
+            "postgres://owner:s@db2/{database_name}",
+        ),
         ("TENANCY_LISTEN", "[::]:80"),
         ("TENANCY_ISOLATION_STRATEGY", "schema"),
         ("TENANCY_RESOLUTION_STRATEGY", "header"),
         ("TENANCY_TENANT_HEADER_NAME", "X-Org"),
+        ("TENANCY_MAX_TENANTS", "12"),
         ("TENANCY_POOL_SIZE", "1000"),
+        ("TENANCY_DATABASE_POOL_SIZE", "2"),
+        ("TENANCY_MAX_CONNECTIONS", "20"),
+        ("TENANCY_POOL_IDLE_TIMEOUT", "1.5"),
         ("TENANCY_POOL_TIMEOUT", "0.25"),
         ("TENANCY_PREPARED_STATEMENTS", "False"),
         ("TENANCY_SHUTDOWN_TIMEOUT", " 0 "),
@@ -67,7 +79,14 @@ fn every_variable_of_the_table_is_read() {
     assert_eq!(config.listen.to_string(), "[::]:80");
     assert_eq!(config.isolation, Some(Isolation::single(Strategy::Schema)));
     assert_eq!(config.tenant_header, "x-org");
+    let logins = config.tenant_databases.unwrap();
+    assert!(logins.owner.is_some());
+    let place = logins.app.place_for(crate::tenant::TenantId::generate());
+    assert!(format!("{place:?}").contains("db2"), "{place:?}");
+    assert_eq!(config.max_tenants, Some(12));
     assert_eq!(config.pool_size, 1000);
+    assert_eq!((config.database_pool_size, config.max_connections), (2, 20));
+    assert_eq!(config.pool_idle_timeout, Duration::from_millis(1500));
     assert_eq!(config.pool_timeout, Duration::from_millis(250));
     assert!(!config.prepared_statements);
     assert_eq!(config.shutdown_timeout, Duration::ZERO);

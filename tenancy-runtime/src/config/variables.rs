@@ -37,6 +37,17 @@ pub(super) const OWNER_DATABASE_URL: Variable = variable(
     "none",
     "The owner's login to the same database, for migrations and provisioning.",
 );
+pub(super) const DATABASE_URL_TEMPLATE: Variable = variable(
+    "TENANCY_DATABASE_URL_TEMPLATE",
+    "from the attribute, or TENANCY_DATABASE_URL with another name",
+    "The application role's login to tenants' own databases, as \
+     postgres://user:password@host:5432/{database_name}.",
+);
+pub(super) const OWNER_DATABASE_URL_TEMPLATE: Variable = variable(
+    "TENANCY_OWNER_DATABASE_URL_TEMPLATE",
+    "TENANCY_OWNER_DATABASE_URL with another name",
+    "The owner's login to tenants' own databases, in the same form.",
+);
 pub(super) const LISTEN: Variable = variable(
     "TENANCY_LISTEN",
     "127.0.0.1:8000",
@@ -45,7 +56,8 @@ pub(super) const LISTEN: Variable = variable(
 pub(super) const ISOLATION_STRATEGY: Variable = variable(
     "TENANCY_ISOLATION_STRATEGY",
     "from the attribute",
-    "How new tenants are kept apart: rls, schema, or hybrid where the attribute declares its tiers.",
+    "How new tenants are kept apart: rls, schema, database, or hybrid where the attribute declares \
+     its tiers.",
 );
 pub(super) const RESOLUTION_STRATEGY: Variable = variable(
     "TENANCY_RESOLUTION_STRATEGY",
@@ -62,6 +74,21 @@ pub(super) const POOL_SIZE: Variable = variable(
     "10",
     "The most connections to the database, 1 to 1000.",
 );
+pub(super) const DATABASE_POOL_SIZE: Variable = variable(
+    "TENANCY_DATABASE_POOL_SIZE",
+    "4",
+    "The most connections to one tenant's own database, 1 to 1000.",
+);
+pub(super) const MAX_CONNECTIONS: Variable = variable(
+    "TENANCY_MAX_CONNECTIONS",
+    "50",
+    "The most connections to all tenants' own databases together, 1 to 10000.",
+);
+pub(super) const POOL_IDLE_TIMEOUT: Variable = variable(
+    "TENANCY_POOL_IDLE_TIMEOUT",
+    "300",
+    "Seconds after which an unused connection to a tenant's own database is closed.",
+);
 pub(super) const POOL_TIMEOUT: Variable = variable(
     "TENANCY_POOL_TIMEOUT",
     "5",
@@ -72,6 +99,11 @@ pub(super) const PREPARED_STATEMENTS: Variable = variable(
     "true",
     "Whether statements stay prepared: true, or false behind a transaction-mode pooler that \
      cannot keep them (PgBouncer before 1.21).",
+);
+pub(super) const MAX_TENANTS: Variable = variable(
+    "TENANCY_MAX_TENANTS",
+    "no limit",
+    "The most tenants that may be registered, deleted ones included; a whole number from 1.",
 );
 pub(super) const SHUTDOWN_TIMEOUT: Variable = variable(
     "TENANCY_SHUTDOWN_TIMEOUT",
@@ -86,14 +118,20 @@ pub(super) const EMBEDDED: Variable = variable(
 
 /// Every variable, in the order in which people meet them. What is not here is
 /// refused as unknown.
-static VARIABLES: [Variable; 11] = [
+static VARIABLES: [Variable; 17] = [
     DATABASE_URL,
     OWNER_DATABASE_URL,
+    DATABASE_URL_TEMPLATE,
+    OWNER_DATABASE_URL_TEMPLATE,
     LISTEN,
     ISOLATION_STRATEGY,
     RESOLUTION_STRATEGY,
     TENANT_HEADER_NAME,
+    MAX_TENANTS,
     POOL_SIZE,
+    DATABASE_POOL_SIZE,
+    MAX_CONNECTIONS,
+    POOL_IDLE_TIMEOUT,
     POOL_TIMEOUT,
     PREPARED_STATEMENTS,
     SHUTDOWN_TIMEOUT,

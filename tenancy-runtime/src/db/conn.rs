@@ -75,7 +75,7 @@ impl SimpleAsyncConnection for TenantConn {
     /// so the session is closed afterwards instead of going back to the pool.
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
         let sql = qualify(query, &self.scope).sql;
-        let Session { conn, state } = &mut *self.session;
+        let Session { conn, state, .. } = &mut *self.session;
         state.enter();
         state.taint();
         let around = Around::of(&self.scope, state)?;
@@ -107,7 +107,7 @@ impl AsyncConnectionCore for TenantConn {
         T::Query: QueryFragment<Pg> + QueryId + 'query,
     {
         let Self { session, scope } = self;
-        let Session { conn, state } = &mut **session;
+        let Session { conn, state, .. } = &mut **session;
         let statement = match Statement::new(source.as_query(), scope) {
             Ok(statement) => statement,
             Err(error) => return Box::pin(std::future::ready(Err(error))),
@@ -133,7 +133,7 @@ impl AsyncConnectionCore for TenantConn {
         T: QueryFragment<Pg> + QueryId + 'query,
     {
         let Self { session, scope } = self;
-        let Session { conn, state } = &mut **session;
+        let Session { conn, state, .. } = &mut **session;
         let statement = match Statement::new(source, scope) {
             Ok(statement) => statement,
             Err(error) => return Box::pin(std::future::ready(Err(error))),
@@ -172,7 +172,7 @@ impl AsyncConnection for TenantConn {
     }
 
     fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
-        let Session { conn, state } = &mut *self.session;
+        let Session { conn, state, .. } = &mut *self.session;
         if state.behind_pooler {
             // What was prepared in one transaction is not there in the next.
             return;

@@ -1,21 +1,34 @@
 use super::conn::TenantConn;
+use super::databases::Databases;
 use super::pool::Pool;
 use crate::error::{Error, Result};
 use crate::isolation::Scope;
-use crate::tenant::{SchemaName, Tenant};
+use crate::tenant::{DatabaseAddress, Locator, SchemaName, Tenant};
 
-/// The application role's pool, from which admitted tenants get their handles.
+/// The application role's pools, from which admitted tenants get their handles.
 #[derive(Debug, Clone)]
 pub struct TenantPool {
     pool: Pool,
     shared: SchemaName,
+    databases: Option<Databases>,
 }
 
 impl TenantPool {
     /// A pool of the application role, and the schema of the shared tables.
     #[must_use]
     pub fn new(pool: Pool, shared: SchemaName) -> Self {
-        Self { pool, shared }
+        Self {
+            pool,
+            shared,
+            databases: None,
+        }
+    }
+
+    /// Reaches tenants that have a database of their own as well.
+    #[must_use]
+    pub fn with_databases(mut self, databases: Option<Databases>) -> Self {
+        self.databases = databases;
+        self
     }
 
     /// The handle of one tenant.
@@ -23,16 +36,29 @@ impl TenantPool {
     /// # Errors
     ///
     /// [`Error::Internal`] if the tenant was registered without a place for its
-    /// data, by an application that had no database then.
+    /// data, by an application that had no database then, or with a database of
+    /// its own and no login to such is configured.
     pub fn db(&self, tenant: &Tenant) -> Result<TenantDb> {
         let locator =
             tenant.record().locator.as_ref().ok_or_else(|| {
                 Error::internal(format!("tenant `{}` has no data", tenant.slug()))
             })?;
         let scope = Scope::of(tenant.id(), locator, &self.shared);
+        let Locator::Database(address, schema) = locator else {
+            return Ok(TenantDb {
+                scope: self.pool.with_role(scope),
+                source: Source::Pool(self.pool.clone()),
+            });
+        };
+        let databases = self.databases.clone().ok_or_else(|| {
+            Error::internal(format!(
+                "tenant `{}` has a database of its own, and no login to it is configured",
+                tenant.slug()
+            ))
+        })?;
         Ok(TenantDb {
-            scope: self.pool.with_role(scope),
-            pool: self.pool.clone(),
+            scope,
+            source: Source::Database(databases, address.clone(), schema.clone()),
         })
     }
 }
@@ -55,8 +81,17 @@ impl TenantPool {
 /// ```
 #[derive(Debug, Clone)]
 pub struct TenantDb {
-    pool: Pool,
+    source: Source,
     scope: Scope,
+}
+
+/// Where sessions come from.
+#[derive(Debug, Clone)]
+enum Source {
+    /// The pool of the application's own database.
+    Pool(Pool),
+    /// The tenant's database, whose pool is made when it is first asked.
+    Database(Databases, DatabaseAddress, SchemaName),
 }
 
 impl TenantDb {
@@ -67,6 +102,10 @@ impl TenantDb {
     /// [`Error::Unavailable`] when none becomes free in time or the database is
     /// away.
     pub async fn conn(&self) -> Result<TenantConn> {
-        Ok(TenantConn::new(self.pool.get().await?, self.scope.clone()))
+        let session = match &self.source {
+            Source::Pool(pool) => pool.get().await?,
+            Source::Database(databases, address, schema) => databases.get(address, schema).await?,
+        };
+        Ok(TenantConn::new(session, self.scope.clone()))
     }
 }

@@ -11,8 +11,11 @@
 //! came to a clean end. axum drops handlers whenever a client leaves, so being
 //! dropped at any `.await` is normal traffic here, not an edge case.
 
+mod budget;
 mod conn;
+mod databases;
 mod handle;
+mod login;
 mod pipeline;
 mod pool;
 mod qualify;
@@ -22,7 +25,9 @@ mod transaction;
 mod unscoped;
 
 pub use conn::TenantConn;
+pub use databases::{Databases, DatabasesSettings, Prove};
 pub use handle::{TenantDb, TenantPool};
+pub use login::{DatabaseLogin, PLACEHOLDER};
 pub use pool::{Pool, PoolSettings, PooledSession};
 pub use qualify::{Qualified, qualify};
 pub use session::Session;

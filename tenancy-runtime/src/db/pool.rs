@@ -1,8 +1,9 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::result::ConnectionError;
-use secrecy::{ExposeSecret, SecretString};
 
+use super::budget::Budget;
 use super::session::Session;
 use crate::error::Error;
 use crate::isolation::Scope;
@@ -10,8 +11,8 @@ use crate::isolation::Scope;
 /// How a pool connects and how long its users wait.
 #[derive(Debug, Clone)]
 pub struct PoolSettings {
-    /// The URL, with the login role's password in it.
-    pub url: SecretString,
+    /// Where and as whom to log in.
+    pub login: tokio_postgres::Config,
     /// The most connections at a time.
     pub size: u32,
     /// How long a request waits for a connection before it is refused.
@@ -39,13 +40,32 @@ impl Pool {
     /// Makes a pool; connections are opened when they are first needed.
     #[must_use]
     pub fn new(settings: PoolSettings) -> Self {
-        let inner = bb8::Pool::builder()
+        Self::build(bb8::Pool::builder(), settings, None)
+    }
+
+    /// One of many pools that share a budget, whose connections are closed when
+    /// nobody has used them for the time `idle`.
+    pub(super) fn within(settings: PoolSettings, budget: Arc<Budget>, idle: Duration) -> Self {
+        let builder = bb8::Pool::builder()
+            .idle_timeout(idle)
+            .reaper_rate((idle / 2).max(Duration::from_millis(100)));
+        Self::build(builder, settings, Some(budget))
+    }
+
+    fn build(
+        builder: bb8::Builder<SessionManager>,
+        settings: PoolSettings,
+        budget: Option<Arc<Budget>>,
+    ) -> Self {
+        let inner = builder
             .max_size(settings.size)
             .connection_timeout(settings.wait)
             .error_sink(Box::new(LogErrors))
             .build_unchecked(SessionManager {
-                url: settings.url,
+                login: settings.login,
+                wait: settings.wait,
                 prepared_statements: settings.prepared_statements,
+                budget,
             });
         Self { inner, role: None }
     }
@@ -124,8 +144,22 @@ impl std::fmt::Debug for Pool {
 /// round trip.
 #[derive(Debug)]
 pub struct SessionManager {
-    url: SecretString,
+    login: tokio_postgres::Config,
+    wait: Duration,
     prepared_statements: bool,
+    /// Shared with other pools; without one a pool's own size is all.
+    budget: Option<Arc<Budget>>,
+}
+
+impl SessionManager {
+    /// The server that it connects to, to tell servers apart.
+    fn server(&self) -> (String, u16) {
+        let port = self.login.get_ports().first().copied();
+        (
+            format!("{:?}", self.login.get_hosts()),
+            port.unwrap_or_default(),
+        )
+    }
 }
 
 impl bb8::ManageConnection for SessionManager {
@@ -133,7 +167,18 @@ impl bb8::ManageConnection for SessionManager {
     type Error = ConnectionError;
 
     async fn connect(&self) -> Result<Session, ConnectionError> {
-        Session::open(self.url.expose_secret(), self.prepared_statements).await
+        let Some(budget) = &self.budget else {
+            return Session::open(&self.login, self.prepared_statements, None).await;
+        };
+        let claim = budget.claim(self.server(), self.wait).await;
+        let (place, _leave) = claim.ok_or_else(|| {
+            ConnectionError::BadConnection("all connections of the budget are in use".to_owned())
+        })?;
+        let open = Session::open(&self.login, self.prepared_statements, Some(place));
+        // A server that does not answer holds its place no longer than this.
+        tokio::time::timeout(self.wait, open)
+            .await
+            .map_err(|_| ConnectionError::BadConnection("the server does not answer".to_owned()))?
     }
 
     /// Asked on checkout: a session whose server went away while it lay in the
@@ -148,7 +193,8 @@ impl bb8::ManageConnection for SessionManager {
     }
 
     fn has_broken(&self, session: &mut Session) -> bool {
-        std::thread::panicking() || !session.is_clean()
+        let wanted_elsewhere = self.budget.as_ref().is_some_and(|b| b.is_wanted());
+        std::thread::panicking() || !session.is_clean() || wanted_elsewhere
     }
 }
 

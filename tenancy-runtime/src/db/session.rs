@@ -5,7 +5,8 @@ use diesel::connection::{CacheSize, TransactionManagerStatus};
 use diesel::result::ConnectionError;
 use diesel_async::pooled_connection::PoolableConnection;
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection};
-use tokio_postgres::NoTls;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_postgres::{Config, NoTls};
 
 use super::pipeline::StatementKey;
 
@@ -18,6 +19,8 @@ const MAX_STATEMENTS: usize = 1_000;
 pub struct Session {
     pub(super) conn: AsyncPgConnection,
     pub(super) state: SessionState,
+    /// Its place in a budget, given back when it closes.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// What this side knows about a session.
@@ -44,16 +47,20 @@ pub(super) struct SessionState {
 
 impl Session {
     /// Opens a connection that finds no table by an unqualified name.
-    pub(super) async fn open(url: &str, prepares: bool) -> Result<Self, ConnectionError> {
+    pub(super) async fn open(
+        login: &Config,
+        prepares: bool,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Result<Self, ConnectionError> {
         let (mut conn, setup) = if prepares {
             (
-                establish(url).await?,
+                establish(login).await?,
                 "SET search_path = ''; SET application_name = 'tenancy'",
             )
         } else {
             // The search path is set in every transaction: here it would stay
             // on whichever server connection the pooler has picked.
-            let mut conn = establish_behind_pooler(url).await?;
+            let mut conn = establish_behind_pooler(login).await?;
             conn.set_prepared_statement_cache_size(CacheSize::Disabled);
             (conn, "SET application_name = 'tenancy'; COMMIT")
         };
@@ -67,6 +74,7 @@ impl Session {
                 behind_pooler: !prepares,
                 ..SessionState::default()
             },
+            _place: place,
         })
     }
 
@@ -85,16 +93,16 @@ impl Session {
     }
 }
 
-async fn establish(url: &str) -> Result<AsyncPgConnection, ConnectionError> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.map_err(bad)?;
+async fn establish(login: &Config) -> Result<AsyncPgConnection, ConnectionError> {
+    let (client, connection) = login.connect(NoTls).await.map_err(bad)?;
     AsyncPgConnection::try_from_client_and_connection(client, connection).await
 }
 
 /// Opens a connection and a transaction on it. Diesel prepares the statements
 /// with which it sets a connection up, which takes two turns each: outside of a
 /// transaction, a pooler may give each turn to another server connection.
-async fn establish_behind_pooler(url: &str) -> Result<AsyncPgConnection, ConnectionError> {
-    let (client, mut connection) = tokio_postgres::connect(url, NoTls).await.map_err(bad)?;
+async fn establish_behind_pooler(login: &Config) -> Result<AsyncPgConnection, ConnectionError> {
+    let (client, mut connection) = login.connect(NoTls).await.map_err(bad)?;
     tokio::select! {
         // As in every other transaction: names of statements must be free.
         begun = client.batch_execute("BEGIN; DEALLOCATE ALL") => begun.map_err(bad)?,

@@ -23,7 +23,7 @@ impl TransactionManager<TenantConn> for DeferredTransactions {
     type TransactionStateData = TransactionManagerStatus;
 
     async fn begin_transaction(tenant: &mut TenantConn) -> QueryResult<()> {
-        let (Session { conn, state }, scope) = tenant.parts();
+        let (Session { conn, state, .. }, scope) = tenant.parts();
         let depth = state.depth()?;
         if depth == 0 {
             state.owes_begin = true;
@@ -41,7 +41,7 @@ impl TransactionManager<TenantConn> for DeferredTransactions {
     }
 
     async fn rollback_transaction(tenant: &mut TenantConn) -> QueryResult<()> {
-        let (Session { conn, state }, _) = tenant.parts();
+        let (Session { conn, state, .. }, _) = tenant.parts();
         let depth = state.depth()?;
         let sql = match depth {
             0 => return Err(Error::NotInTransaction),
@@ -54,7 +54,7 @@ impl TransactionManager<TenantConn> for DeferredTransactions {
     }
 
     async fn commit_transaction(tenant: &mut TenantConn) -> QueryResult<()> {
-        let (Session { conn, state }, _) = tenant.parts();
+        let (Session { conn, state, .. }, _) = tenant.parts();
         let depth = state.depth()?;
         let sql = match depth {
             0 => return Err(Error::NotInTransaction),

@@ -3,6 +3,8 @@
 
 use diesel_async::methods::LoadQuery;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 
 use super::conn::TenantConn;
 use super::pool::{Pool, PooledSession};
@@ -12,16 +14,32 @@ use crate::isolation::Scope;
 impl Pool {
     /// Reads rows by a statement that names no tenant's table: there the
     /// placeholder stays what it is, a schema that does not exist.
-    pub(crate) async fn read<'query, Row>(
+    ///
+    /// Boxed: as an `async fn` its future is not provably `Send`.
+    pub(crate) fn read<'query, Row>(
         &self,
         query: impl LoadQuery<'query, TenantConn, Row> + Send + 'query,
-    ) -> Result<Vec<Row>>
+    ) -> BoxFuture<'query, Result<Vec<Row>>>
     where
-        Row: Send,
+        Row: Send + 'query,
     {
-        let scope = self.with_role(Scope::outside());
-        let mut conn = TenantConn::new(self.get().await?, scope);
-        Ok(RunQueryDsl::load(query, &mut conn).await?)
+        let pool = self.clone();
+        async move {
+            let scope = pool.with_role(Scope::outside());
+            let mut conn = TenantConn::new(pool.get().await?, scope);
+            Ok(RunQueryDsl::load(query, &mut conn).await?)
+        }
+        .boxed()
+    }
+
+    /// Runs one statement that must stand outside of a transaction, as the role
+    /// that logs in.
+    pub(crate) async fn run(&self, sql: &str) -> Result<()> {
+        let mut session = self.get().await?;
+        session.state.enter();
+        session.conn.batch_execute(sql).await?;
+        session.state.leave();
+        Ok(())
     }
 
     /// Begins a transaction that belongs to no tenant.

@@ -1,10 +1,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How one tenant's data is kept apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Strategy {
@@ -12,11 +12,13 @@ pub enum Strategy {
     Rls,
     /// A schema of the tenant's own.
     Schema,
+    /// A database of the tenant's own.
+    Database,
 }
 
 /// Why a word is not a [`Strategy`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an isolation strategy is `rls` or `schema`; got `{0}`")]
+#[error("an isolation strategy is `rls`, `schema` or `database`; got `{0}`")]
 pub struct UnknownStrategy(String);
 
 impl Strategy {
@@ -26,6 +28,7 @@ impl Strategy {
         match self {
             Self::Rls => "rls",
             Self::Schema => "schema",
+            Self::Database => "database",
         }
     }
 }
@@ -37,6 +40,7 @@ impl FromStr for Strategy {
         match text {
             "rls" => Ok(Self::Rls),
             "schema" => Ok(Self::Schema),
+            "database" => Ok(Self::Database),
             other => Err(UnknownStrategy(other.escape_debug().to_string())),
         }
     }
@@ -79,7 +83,7 @@ pub enum Isolation {
 }
 
 impl Isolation {
-    /// `rls` or `schema` for every tenant.
+    /// The same strategy for every tenant.
     #[must_use]
     pub fn single(strategy: Strategy) -> Self {
         Self::Single(strategy)

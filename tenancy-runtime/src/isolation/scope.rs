@@ -23,7 +23,7 @@ impl Scope {
     pub fn of(id: TenantId, locator: &Locator, shared: &SchemaName) -> Self {
         let settings = match locator {
             Locator::Shared(_) => vec![(rls::SETTING, id.to_string())],
-            Locator::Schema(_) => Vec::new(),
+            Locator::Schema(_) | Locator::Database(..) => Vec::new(),
         };
         Self {
             tenant_schema: locator.schema().quoted(),

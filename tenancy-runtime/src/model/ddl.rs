@@ -19,6 +19,26 @@ pub const PRIVILEGES_TENANT: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE"]
 /// What the application role may do with a table that all tenants read.
 pub const PRIVILEGES_SHARED: &[&str] = &["SELECT"];
 
+/// The table that lists the tenants whose rows lie in the shared tables. Each of
+/// those refers to it: once a tenant is taken off it, PostgreSQL refuses every
+/// row that somebody still tries to write for that tenant.
+pub const ROLL: &str = "tenancy_tenants";
+
+/// The name of the foreign key to the [`ROLL`], the same on every table.
+pub const ROLL_KEY: &str = "tenancy_tenants_fkey";
+
+/// The statement that makes the [`ROLL`] in the shared schema. The application
+/// role gets no rights on it; PostgreSQL checks the keys as its owner.
+#[must_use]
+pub fn create_roll(shared: &SchemaName) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {0}.{ROLL} ({1} uuid PRIMARY KEY); \
+         REVOKE ALL ON {0}.{ROLL} FROM PUBLIC",
+        shared.quoted(),
+        rls::COLUMN
+    )
+}
+
 /// Where a tenant's tables are made, and in which form.
 #[derive(Debug, Clone, Copy)]
 pub enum Layout<'a> {
@@ -104,9 +124,10 @@ impl ModelDef {
     fn create_table(&self, layout: Layout<'_>) -> String {
         let tenant_id = layout.has_tenant_id(self).then(|| {
             format!(
-                "{} uuid NOT NULL DEFAULT {}",
+                "{} uuid NOT NULL DEFAULT {} CONSTRAINT {ROLL_KEY} REFERENCES {}.{ROLL}",
                 quoted(rls::COLUMN),
-                rls::current_tenant()
+                rls::current_tenant(),
+                layout.schema_of(self).quoted(),
             )
         });
         let primary_key = format!(
@@ -264,6 +285,7 @@ mod tests {
             "FOREIGN KEY (\"tenant_id\", \"user_id\") REFERENCES \"shared\".\"users\" (\"tenant_id\", \"id\")",
             "FORCE ROW LEVEL SECURITY",
             "AS RESTRICTIVE",
+            "REFERENCES \"shared\".tenancy_tenants",
         ] {
             assert!(sql.contains(expected), "{expected} is missing in:\n{sql}");
         }

@@ -43,7 +43,7 @@ mod rows;
 
 pub use crate::__joins as joins;
 pub(crate) use ddl::quoted;
-pub use ddl::{Layout, PRIVILEGES_SHARED, PRIVILEGES_TENANT};
+pub use ddl::{Layout, PRIVILEGES_SHARED, PRIVILEGES_TENANT, ROLL, ROLL_KEY, create_roll};
 pub use definition::{Audience, ColumnDef, KeyDef, ModelDef, ReferenceDef};
 pub use join::{JoinOn, Joined};
 pub use reference::{RefersTo, refers_to_model, refers_to_shared_model};

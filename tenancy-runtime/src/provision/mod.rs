@@ -4,21 +4,38 @@
 //! tables with keys, policies and grants, and its entry in the registry. What
 //! fails on the way, by an error, a crash or a lost client, leaves nothing
 //! behind; of two processes with the same slug one gets it and the other a
-//! conflict. [`Tables`] makes the tables, [`probe`] and [`verify`] check that
-//! what is there is what we would make.
+//! conflict.
+//!
+//! A database cannot be made or dropped in a transaction. There the entry comes
+//! first, as `provisioning`, and is locked by whoever makes the rest; to destroy,
+//! it stays until last, as `destroying`. So a crash leaves an entry that says
+//! what was going on: the next start, or the next call, goes on from there.
+//!
+//! [`Tables`] makes the tables, [`probe`] and [`verify`] check that what is
+//! there is what we would make.
 
+mod database;
+mod destroy;
 mod extract;
+mod life;
 pub mod probe;
+mod shared_rows;
 mod tables;
 pub mod verify;
 
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
+
+use crate::db::Transaction;
 use crate::error::{Error, Result};
 use crate::isolation::{Isolation, Strategy};
 use crate::registry::TenantRegistry;
-use crate::tenant::{Locator, NewTenant, Slug, TenantId, TenantRecord, TenantStatus};
+use crate::tenant::{
+    DatabaseAddress, Locator, NewTenant, SchemaName, Slug, TenantId, TenantRecord, TenantStatus,
+};
 
+pub use database::TenantDatabases;
 pub use tables::Tables;
 
 /// Registers tenants and moves them through their lives. Cheap to clone; an
@@ -46,6 +63,9 @@ pub use tables::Tables;
 pub struct Provisioner {
     registry: Arc<dyn TenantRegistry>,
     data: Option<(Isolation, Tables)>,
+    max_tenants: Option<u32>,
+    /// Held while a tenant changes in a registry that cannot lock it.
+    alone: Arc<Mutex<()>>,
 }
 
 impl Provisioner {
@@ -53,41 +73,204 @@ impl Provisioner {
     /// chooses; without, they are entries of the registry.
     #[must_use]
     pub fn new(registry: Arc<dyn TenantRegistry>, data: Option<(Isolation, Tables)>) -> Self {
-        Self { registry, data }
+        Self {
+            registry,
+            data,
+            max_tenants: None,
+            alone: Arc::default(),
+        }
+    }
+
+    /// Registers no more than `max_tenants`; those that are soft-deleted count
+    /// until they are destroyed.
+    #[must_use]
+    pub fn max_tenants(mut self, max_tenants: Option<u32>) -> Self {
+        self.max_tenants = max_tenants;
+        self
     }
 
     /// Registers a tenant and makes its tables, all or nothing.
     ///
+    /// Where the tenant gets a database of its own, the work goes on when the
+    /// caller is gone, and a tenant that a crash has left half-made is finished.
+    ///
     /// # Errors
     ///
-    /// [`Error::Conflict`] when the slug is taken, [`Error::CannotStart`] when
-    /// the owner's login is not configured, and those of the database.
+    /// [`Error::Conflict`] when the slug is taken, [`Error::Unavailable`] when
+    /// the owner's login is not configured or a server is away, and those of the
+    /// database.
     pub async fn provision(&self, new: NewTenant) -> Result<TenantRecord> {
         let id = TenantId::generate();
         let Some((isolation, tables)) = &self.data else {
             let record = TenantRecord::new(id, new, None);
-            self.registry.insert(&record, None).await?;
+            self.registry
+                .insert(&record, self.max_tenants, None)
+                .await?;
             return Ok(record);
         };
         let chosen = isolation.choose(new.slug.as_str(), new.plan.as_deref());
         let locator = match new.strategy.unwrap_or(chosen) {
             Strategy::Rls => Locator::Shared(tables.shared_schema().clone()),
             Strategy::Schema => Locator::dedicated_schema(id),
+            Strategy::Database => tables.databases()?.place_for(id)?,
         };
-        let mut transaction = tables.owner()?.begin().await?;
         let record = TenantRecord::new(id, new, Some(locator));
+        let record = match &record.locator {
+            Some(Locator::Database(..)) => self.provision_database(record).await?,
+            _ => self.provision_at_once(record, tables).await?,
+        };
+        tracing::info!(tenant = %record.slug, strategy = ?record.strategy(), "provisioned");
+        Ok(record)
+    }
+
+    /// Entry, schema and tables in one transaction.
+    async fn provision_at_once(
+        &self,
+        record: TenantRecord,
+        tables: &Tables,
+    ) -> Result<TenantRecord> {
+        let mut transaction = tables.owner()?.begin().await?;
         // The entry first: its unique slug makes a second process wait here
         // until the first has finished, and then refuses it.
-        if let Err(error) = self.registry.insert(&record, Some(&mut transaction)).await {
+        let inserted = self
+            .registry
+            .insert(&record, self.max_tenants, Some(&mut transaction))
+            .await;
+        if let Err(error) = inserted {
             transaction.rollback().await?;
             return Err(error);
         }
-        if let Some(Locator::Schema(schema)) = &record.locator {
-            tables.create_dedicated(&mut transaction, schema).await?;
+        match &record.locator {
+            Some(Locator::Shared(_)) => tables.enrol(&mut transaction, record.id).await?,
+            Some(Locator::Schema(schema)) => {
+                tables.create_dedicated(&mut transaction, schema).await?;
+            }
+            Some(Locator::Database(..)) | None => {}
         }
         transaction.commit().await?;
-        tracing::info!(tenant = %record.slug, strategy = ?record.strategy(), "provisioned");
         Ok(record)
+    }
+
+    /// The entry, then the database with its tables.
+    async fn provision_database(&self, mut record: TenantRecord) -> Result<TenantRecord> {
+        record.status = TenantStatus::Provisioning;
+        let inserted = self.registry.insert(&record, self.max_tenants, None).await;
+        let new = match inserted {
+            Ok(()) => true,
+            Err(error @ Error::Conflict(_)) => {
+                let there = self.registry.find(&record.slug).await?;
+                let half_made = |there: &TenantRecord| there.status == TenantStatus::Provisioning;
+                record = there.filter(half_made).ok_or(error)?;
+                false
+            }
+            Err(error) => return Err(error),
+        };
+        let this = self.clone();
+        detached(async move { this.finish(&record, new).await }).await
+    }
+
+    /// Makes what a tenant that is `provisioning` lacks, and lets it in. If that
+    /// fails for a `new` one, it is undone.
+    async fn finish(&self, entry: &TenantRecord, new: bool) -> Result<TenantRecord> {
+        let Some((_, tables)) = &self.data else {
+            return Err(Error::internal("a tenant without a place is not half-made"));
+        };
+        let mut transaction = tables.owner()?.begin().await?;
+        let locked = self
+            .registry
+            .lock(&entry.slug, Some(&mut transaction))
+            .await?;
+        let Some(mut record) = locked.filter(|locked| locked.id == entry.id) else {
+            transaction.rollback().await?;
+            return Err(Error::Conflict(format!(
+                "the tenant `{}` could not be provisioned by another process; try again",
+                entry.slug
+            )));
+        };
+        let Some(Locator::Database(address, schema)) = record.locator.clone() else {
+            return Err(Error::internal("only a database is made step by step"));
+        };
+        if record.status != TenantStatus::Provisioning {
+            // Somebody else has finished it while we waited for the lock.
+            transaction.commit().await?;
+            return Ok(record);
+        }
+        let made = self
+            .make_database(&mut transaction, tables, &address, &schema, new)
+            .await;
+        if let Err(error) = made {
+            if new {
+                self.undo(&record, &address, transaction, &error).await;
+            }
+            return Err(error);
+        }
+        record.provisioned()?;
+        self.registry.save(&record, Some(&mut transaction)).await?;
+        transaction.commit().await?;
+        Ok(record)
+    }
+
+    async fn make_database(
+        &self,
+        transaction: &mut Transaction,
+        tables: &Tables,
+        address: &DatabaseAddress,
+        schema: &SchemaName,
+        new: bool,
+    ) -> Result<()> {
+        tables.databases()?.create(address, !new).await?;
+        tables
+            .fill_database(transaction, address, schema, true)
+            .await
+    }
+
+    /// Leaves nothing of a tenant that could not be made. What cannot be undone
+    /// now either stays `provisioning`, and is finished or undone later.
+    async fn undo(
+        &self,
+        record: &TenantRecord,
+        address: &DatabaseAddress,
+        mut transaction: Transaction,
+        cause: &Error,
+    ) {
+        let undone = async {
+            let (_, tables) = self.data.as_ref().ok_or(Error::NotFound)?;
+            // One that was there before is somebody else's.
+            if !matches!(cause, Error::Conflict(_)) {
+                tables.databases()?.drop(address).await?;
+            }
+            self.registry
+                .remove(record.id, None, Some(&mut transaction))
+                .await?;
+            transaction.commit().await
+        };
+        if let Err(error) = undone.await {
+            tracing::error!(
+                tenant = %record.slug, %cause, %error,
+                "half-made, and could not be undone: the next start goes on with it"
+            );
+        }
+    }
+
+    /// Goes on with tenants that a crash has left half-made or half-destroyed.
+    /// What cannot be finished is logged and stays as it is.
+    pub(crate) async fn resume(&self) -> Result<()> {
+        for tenant in self.all().await? {
+            let outcome = match tenant.status {
+                TenantStatus::Provisioning => self.finish(&tenant, false).await.map(drop),
+                TenantStatus::Destroying => self.destroy(&tenant.slug).await.map(drop),
+                _ => continue,
+            };
+            match outcome {
+                Ok(()) => tracing::info!(
+                    tenant = %tenant.slug, was = %tenant.status, "finished after an interruption"
+                ),
+                Err(error) => tracing::error!(
+                    tenant = %tenant.slug, status = %tenant.status, %error, "still half-way"
+                ),
+            }
+        }
+        Ok(())
     }
 
     /// The tenant of this slug, provisioned now if there is none: safe to
@@ -98,7 +281,8 @@ impl Provisioner {
     /// Those of [`provision`](Self::provision) but the conflict.
     pub async fn ensure(&self, new: NewTenant) -> Result<TenantRecord> {
         let slug = new.slug.clone();
-        if let Some(record) = self.registry.find(&slug).await? {
+        let there = self.registry.find(&slug).await?;
+        if let Some(record) = there.filter(|there| there.status != TenantStatus::Provisioning) {
             return Ok(record);
         }
         match self.provision(new).await {
@@ -108,26 +292,6 @@ impl Provisioner {
             }
             outcome => outcome,
         }
-    }
-
-    /// Keeps a tenant out; its data stays.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`] when there is no such tenant.
-    pub async fn suspend(&self, slug: &Slug) -> Result<TenantRecord> {
-        self.registry
-            .set_status(slug, TenantStatus::Suspended)
-            .await
-    }
-
-    /// Lets a suspended tenant in again.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`] when there is no such tenant.
-    pub async fn activate(&self, slug: &Slug) -> Result<TenantRecord> {
-        self.registry.set_status(slug, TenantStatus::Active).await
     }
 
     /// At most `limit` tenants in the order of their slugs, after `after`.
@@ -159,4 +323,11 @@ impl std::fmt::Debug for Provisioner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Provisioner").finish_non_exhaustive()
     }
+}
+
+/// Work in steps that goes on when its caller is dropped.
+async fn detached<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(work).await.map_err(Error::internal)?
 }

@@ -3,11 +3,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::sql_types::{Array, Nullable, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
+use super::database::TenantDatabases;
+use super::shared_rows;
 use crate::db::{Pool, Transaction};
-use crate::error::Result;
-use crate::model::{Audience, Layout, ModelDef, quoted};
+use crate::error::{Error, Result};
+use crate::model::{Audience, Layout, ModelDef, ROLL, create_roll, quoted};
 use crate::problem::Problem;
-use crate::tenant::SchemaName;
+use crate::tenant::{DatabaseAddress, SchemaName, TenantId};
+
+/// Held until the end of a transaction in which shared tables are made.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('tenancy.tables', 0))";
 
 /// The tables of the declared models, and the role that makes them.
 ///
@@ -19,6 +24,7 @@ pub struct Tables {
     app_role: String,
     shared: SchemaName,
     models: Vec<&'static ModelDef>,
+    databases: Option<TenantDatabases>,
 }
 
 impl Tables {
@@ -36,7 +42,31 @@ impl Tables {
             app_role: app_role.into(),
             shared,
             models,
+            databases: None,
         }
+    }
+
+    /// Makes the tables in databases of tenants' own as well.
+    #[must_use]
+    pub fn with_databases(mut self, databases: Option<TenantDatabases>) -> Self {
+        self.databases = databases;
+        self
+    }
+
+    /// The databases that tenants have of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CannotStart`] where no login to such is configured.
+    pub(crate) fn databases(&self) -> Result<&TenantDatabases> {
+        self.databases.as_ref().ok_or_else(|| {
+            Problem::new(
+                "the isolation `database`",
+                "needs a server, and the embedded database is none",
+                "set TENANCY_DATABASE_URL and TENANCY_OWNER_DATABASE_URL",
+            )
+            .into()
+        })
     }
 
     /// The schema of the shared tables.
@@ -53,12 +83,11 @@ impl Tables {
 
     pub(crate) fn owner(&self) -> Result<&Pool> {
         self.owner.as_ref().ok_or_else(|| {
-            Problem::new(
+            Error::unavailable(Problem::new(
                 "TENANCY_OWNER_DATABASE_URL",
                 "is not set, and only the owner makes tables",
                 "set it to the owner's login",
-            )
-            .into()
+            ))
         })
     }
 
@@ -101,14 +130,13 @@ impl Tables {
     pub async fn prepare(&self, with_tenants: bool, own: &[SchemaName]) -> Result<()> {
         let shared = &self.shared;
         let mut transaction = self.begin().await?;
-        let conn = transaction.conn();
-        conn.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {}", shared.quoted()))
-            .await?;
-        conn.batch_execute(&self.access(shared)).await?;
-        let there = Inventory::read(&mut transaction, std::slice::from_ref(shared)).await?;
-        let (layout, models) = self.in_shared_schema(with_tenants);
-        self.create(&mut transaction, layout, &there.missing(shared, models))
-            .await?;
+        let sql = format!(
+            "CREATE SCHEMA IF NOT EXISTS {}; {}",
+            shared.quoted(),
+            self.access(shared)
+        );
+        transaction.conn().batch_execute(&sql).await?;
+        self.prepare_shared(&mut transaction, with_tenants).await?;
         transaction.commit().await?;
 
         let mut transaction = self.begin().await?;
@@ -118,6 +146,76 @@ impl Tables {
             self.create(&mut transaction, layout, &there.missing(schema, models))
                 .await?;
         }
+        transaction.commit().await
+    }
+
+    async fn prepare_shared(
+        &self,
+        transaction: &mut Transaction,
+        with_tenants: bool,
+    ) -> Result<()> {
+        let shared = &self.shared;
+        if with_tenants {
+            let roll = create_roll(shared);
+            transaction.conn().batch_execute(&roll).await?;
+        }
+        let there = Inventory::read(transaction, std::slice::from_ref(shared)).await?;
+        let (layout, models) = self.in_shared_schema(with_tenants);
+        self.create(transaction, layout, &there.missing(shared, models))
+            .await
+    }
+
+    /// Puts a tenant on the roll of the shared tables, which are made if it is
+    /// the first one there.
+    pub(super) async fn enrol(&self, transaction: &mut Transaction, id: TenantId) -> Result<()> {
+        let there = Inventory::read(transaction, std::slice::from_ref(&self.shared)).await?;
+        let (_, models) = self.in_shared_schema(true);
+        let complete = there.missing(&self.shared, models).is_empty();
+        if !complete || !there.has_table(&self.shared, ROLL) {
+            transaction.conn().batch_execute(LOCK).await?;
+            self.prepare_shared(transaction, true).await?;
+        }
+        let sql = format!(
+            "INSERT INTO {}.{ROLL} VALUES ('{}')",
+            self.shared.quoted(),
+            id.as_uuid()
+        );
+        transaction.conn().batch_execute(&sql).await?;
+        Ok(())
+    }
+
+    /// Makes what is missing in a tenant's own database, and brings its copy of
+    /// the shared rows, read in `from`, up to date. Without `new`, a schema that
+    /// is missing is not made: it was there, and with it the tenant's data.
+    pub(crate) async fn fill_database(
+        &self,
+        from: &mut Transaction,
+        address: &DatabaseAddress,
+        own: &SchemaName,
+        new: bool,
+    ) -> Result<()> {
+        let databases = self.databases()?;
+        let database = databases.open(address)?;
+        database.check_login().await?;
+        let mut transaction = database.begin().await?;
+        let sql = format!(
+            "{LOCK}; {}; CREATE SCHEMA IF NOT EXISTS {}; {}",
+            databases.access(address, &self.app_role),
+            self.shared.quoted(),
+            self.access(&self.shared)
+        );
+        transaction.conn().batch_execute(&sql).await?;
+        self.prepare_shared(&mut transaction, false).await?;
+        let there = Inventory::read(&mut transaction, std::slice::from_ref(own)).await?;
+        if there.has(own) {
+            let (layout, models) = self.in_own_schema(own);
+            self.create(&mut transaction, layout, &there.missing(own, models))
+                .await?;
+        } else if new {
+            self.create_dedicated(&mut transaction, own).await?;
+        }
+        let (_, shared_models) = self.in_shared_schema(false);
+        shared_rows::copy(from, &mut transaction, &self.shared, &shared_models).await?;
         transaction.commit().await
     }
 
@@ -137,10 +235,7 @@ impl Tables {
     /// Begins a transaction in which nobody else makes tables.
     async fn begin(&self) -> Result<Transaction> {
         let mut transaction = self.owner()?.begin().await?;
-        transaction
-            .conn()
-            .batch_execute("SELECT pg_advisory_xact_lock(hashtextextended('tenancy.tables', 0))")
-            .await?;
+        transaction.conn().batch_execute(LOCK).await?;
         Ok(transaction)
     }
 
@@ -201,6 +296,11 @@ impl Inventory {
 
     fn has(&self, schema: &SchemaName) -> bool {
         self.0.contains_key(schema.as_str())
+    }
+
+    fn has_table(&self, schema: &SchemaName, table: &str) -> bool {
+        let tables = self.0.get(schema.as_str());
+        tables.is_some_and(|tables| tables.contains(table))
     }
 
     fn missing(

@@ -12,7 +12,8 @@ use crate::model::quoted;
 use crate::problem::Problem;
 
 /// Each step runs once, in order, and is never edited after a release.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE tenancy.tenants (
         id uuid PRIMARY KEY,
         slug text NOT NULL UNIQUE
@@ -27,7 +28,33 @@ const STEPS: &[&str] = &["
     );
     -- Two tenants never live in one schema of their own.
     CREATE UNIQUE INDEX tenants_own_schema ON tenancy.tenants (schema_name)
-        WHERE strategy = 'schema'"];
+        WHERE strategy = 'schema'",
+    "
+    ALTER TABLE tenancy.tenants
+        DROP CONSTRAINT tenants_status_check,
+        ADD CONSTRAINT tenants_status_check CHECK (status IN
+            ('provisioning', 'active', 'suspended', 'deleted', 'destroying')),
+        ADD COLUMN restores_to text CHECK (restores_to IN ('active', 'suspended')),
+        ADD CHECK (restores_to IS NULL OR status = 'deleted'),
+        DROP CONSTRAINT tenants_strategy_check,
+        ADD CONSTRAINT tenants_strategy_check CHECK (strategy IN ('rls', 'schema', 'database')),
+        ADD COLUMN database_host text,
+        ADD COLUMN database_port integer CHECK (database_port BETWEEN 0 AND 65535),
+        ADD COLUMN database_name text,
+        ADD CHECK (num_nulls(database_host, database_port, database_name)
+            = CASE strategy WHEN 'database' THEN 0 ELSE 3 END);
+    -- Nor do two ever live in one database of their own.
+    CREATE UNIQUE INDEX tenants_own_database
+        ON tenancy.tenants (database_host, database_port, database_name);
+    -- What is left of destroyed tenants.
+    CREATE TABLE tenancy.receipts (
+        id uuid PRIMARY KEY,
+        slug text NOT NULL,
+        receipt jsonb NOT NULL,
+        destroyed_at timestamptz NOT NULL
+    );
+    CREATE INDEX receipts_slug_idx ON tenancy.receipts (slug, destroyed_at)",
+];
 
 /// Held while steps run, so that of several processes one runs them.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('tenancy.migrations', 0))";

@@ -12,8 +12,8 @@ mod postgres;
 use async_trait::async_trait;
 
 use crate::db::Transaction;
-use crate::error::Result;
-use crate::tenant::{Slug, TenantRecord, TenantStatus};
+use crate::error::{Error, Result};
+use crate::tenant::{Receipt, Slug, TenantId, TenantRecord};
 
 pub use memory::MemoryRegistry;
 pub use postgres::PostgresRegistry;
@@ -46,33 +46,78 @@ pub trait TenantRegistry: Send + Sync + 'static {
     /// Those of the store.
     async fn list(&self, after: Option<&Slug>, limit: u32) -> Result<Vec<TenantRecord>>;
 
-    /// Stores a new tenant.
+    /// Stores a new tenant, of which there are then at most `max_tenants`.
     ///
     /// `transaction` is the one in which the tenant's tables are made, if it has
     /// any. A store in the same database writes through it, so that both come
-    /// into being together or not at all.
+    /// into being together or not at all; the same holds for the methods below.
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`](crate::error::Error::Conflict) when the slug is taken.
+    /// [`Error::Conflict`](crate::error::Error::Conflict) when the slug is taken
+    /// or there are too many tenants.
     async fn insert(
+        &self,
+        tenant: &TenantRecord,
+        max_tenants: Option<u32>,
+        transaction: Option<&mut Transaction>,
+    ) -> Result<()>;
+
+    /// The tenant of this name, which nobody else changes until the transaction
+    /// has ended.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    async fn lock(
+        &self,
+        slug: &Slug,
+        transaction: Option<&mut Transaction>,
+    ) -> Result<Option<TenantRecord>>;
+
+    /// Stores a tenant, found by its id, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`](crate::error::Error::Conflict) when its new slug is
+    /// taken.
+    async fn save(
         &self,
         tenant: &TenantRecord,
         transaction: Option<&mut Transaction>,
     ) -> Result<()>;
 
-    /// Moves a tenant to another stage of its life, and returns its record.
+    /// Puts a receipt in the place of a tenant whose data is gone; without one,
+    /// as if the tenant had never been.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`](crate::error::Error::NotFound) when there is none of
-    /// this name.
-    async fn set_status(&self, slug: &Slug, status: TenantStatus) -> Result<TenantRecord>;
+    /// Those of the store.
+    async fn remove(
+        &self,
+        id: TenantId,
+        receipt: Option<&Receipt>,
+        transaction: Option<&mut Transaction>,
+    ) -> Result<()>;
+
+    /// The receipt of the last tenant of this name that was destroyed.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    async fn receipt(&self, slug: &Slug) -> Result<Option<Receipt>>;
 }
 
 /// The answer to a slug that is in use.
-fn taken(slug: &Slug) -> crate::error::Error {
-    crate::error::Error::Conflict(format!(
+fn taken(slug: &Slug) -> Error {
+    Error::Conflict(format!(
         "a tenant with the identifier `{slug}` exists already"
+    ))
+}
+
+/// The answer to one tenant too many.
+fn full(max_tenants: u32) -> Error {
+    Error::Conflict(format!(
+        "there are {max_tenants} tenants already, which is the most that TENANCY_MAX_TENANTS allows"
     ))
 }

@@ -2,16 +2,22 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel_async::RunQueryDsl;
+use diesel::OptionalExtension as _;
+use diesel::result::DatabaseErrorKind;
+use diesel::sql_types::{
+    Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
 
-use super::{TenantRegistry, migrations, taken};
+use super::{TenantRegistry, full, migrations, taken};
 use crate::db::{Pool, Transaction};
 use crate::error::{Error, Result};
 use crate::isolation::Strategy;
 use crate::problem::Problem;
-use crate::tenant::{Locator, Slug, TenantId, TenantRecord, TenantStatus};
+use crate::tenant::{
+    DatabaseAddress, Locator, Receipt, Slug, TenantId, TenantRecord, TenantStatus,
+};
 
 /// Tenants in the schema `tenancy` of the application's database.
 ///
@@ -22,7 +28,8 @@ pub struct PostgresRegistry {
     owner: Option<Pool>,
 }
 
-const COLUMNS: &str = "id, slug, name, status, strategy, schema_name, plan, features, created_at";
+const COLUMNS: &str = "id, slug, name, status, restores_to, strategy, schema_name, \
+    database_host, database_port, database_name, plan, features, created_at";
 
 impl PostgresRegistry {
     /// Reads through the application role's pool, and writes through the
@@ -79,58 +86,215 @@ impl TenantRegistry for PostgresRegistry {
     async fn insert(
         &self,
         tenant: &TenantRecord,
+        max_tenants: Option<u32>,
         transaction: Option<&mut Transaction>,
     ) -> Result<()> {
-        match transaction {
-            Some(transaction) => insert(tenant, transaction).await,
-            None => {
-                let mut transaction = self.owner()?.begin().await?;
-                insert(tenant, &mut transaction).await?;
-                transaction.commit().await
-            }
-        }
+        self.within(transaction, async |transaction| {
+            insert(tenant, max_tenants, transaction).await
+        })
+        .await
     }
 
-    async fn set_status(&self, slug: &Slug, status: TenantStatus) -> Result<TenantRecord> {
-        let mut transaction = self.owner()?.begin().await?;
-        let sql =
-            format!("UPDATE tenancy.tenants SET status = $2 WHERE slug = $1 RETURNING {COLUMNS}");
-        let rows: Vec<Row> = diesel::sql_query(sql)
-            .bind::<Text, _>(slug.as_str())
-            .bind::<Text, _>(status.as_str())
-            .load(transaction.conn())
-            .await?;
-        transaction.commit().await?;
-        let row = rows.into_iter().next().ok_or(Error::NotFound)?;
-        row.try_into()
+    async fn lock(
+        &self,
+        slug: &Slug,
+        transaction: Option<&mut Transaction>,
+    ) -> Result<Option<TenantRecord>> {
+        let sql = format!("SELECT {COLUMNS} FROM tenancy.tenants WHERE slug = $1 FOR UPDATE");
+        self.within(transaction, async |transaction| {
+            let query = diesel::sql_query(sql).bind::<Text, _>(slug.as_str());
+            let row: Option<Row> = query.get_result(transaction.conn()).await.optional()?;
+            row.map(TenantRecord::try_from).transpose()
+        })
+        .await
+    }
+
+    async fn save(
+        &self,
+        tenant: &TenantRecord,
+        transaction: Option<&mut Transaction>,
+    ) -> Result<()> {
+        self.within(transaction, async |transaction| {
+            save(tenant, transaction).await
+        })
+        .await
+    }
+
+    async fn remove(
+        &self,
+        id: TenantId,
+        receipt: Option<&Receipt>,
+        transaction: Option<&mut Transaction>,
+    ) -> Result<()> {
+        self.within(transaction, async |transaction| {
+            remove(id, receipt, transaction).await
+        })
+        .await
+    }
+
+    async fn receipt(&self, slug: &Slug) -> Result<Option<Receipt>> {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = Jsonb)]
+            receipt: serde_json::Value,
+        }
+        let query = diesel::sql_query(
+            "SELECT receipt FROM tenancy.receipts WHERE slug = $1 \
+             ORDER BY destroyed_at DESC LIMIT 1",
+        );
+        let query = query.bind::<Text, _>(slug.as_str().to_owned());
+        let rows: Vec<Row> = self.owner()?.read(query).await?;
+        let row = rows.into_iter().next();
+        row.map(|row| serde_json::from_value(row.receipt).map_err(Error::internal))
+            .transpose()
     }
 }
 
-async fn insert(tenant: &TenantRecord, transaction: &mut Transaction) -> Result<()> {
-    let (strategy, locator) = tenant
-        .strategy()
-        .zip(tenant.locator.as_ref())
-        .ok_or_else(|| Error::internal("a tenant in PostgreSQL has a place for its data"))?;
+impl PostgresRegistry {
+    /// Runs `work` in the given transaction, or in one of its own.
+    async fn within<T>(
+        &self,
+        transaction: Option<&mut Transaction>,
+        work: impl AsyncFnOnce(&mut Transaction) -> Result<T>,
+    ) -> Result<T> {
+        if let Some(transaction) = transaction {
+            return work(transaction).await;
+        }
+        let mut transaction = self.owner()?.begin().await?;
+        let value = work(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(value)
+    }
+}
+
+async fn insert(
+    tenant: &TenantRecord,
+    max_tenants: Option<u32>,
+    transaction: &mut Transaction,
+) -> Result<()> {
+    if max_tenants.is_some() {
+        // Until the transaction has ended nobody else counts.
+        let alone = "SELECT pg_advisory_xact_lock(hashtextextended('tenancy.max_tenants', 0))";
+        transaction.conn().batch_execute(alone).await?;
+    }
+    let stored = Stored::of(tenant)?;
     let features: Vec<&str> = tenant.features.iter().map(String::as_str).collect();
     let sql = format!(
         "INSERT INTO tenancy.tenants ({COLUMNS}) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (slug) DO NOTHING"
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+         ON CONFLICT (slug) DO NOTHING"
     );
     let inserted = diesel::sql_query(sql)
         .bind::<SqlUuid, _>(tenant.id.as_uuid())
         .bind::<Text, _>(tenant.slug.as_str())
         .bind::<Text, _>(&tenant.name)
         .bind::<Text, _>(tenant.status.as_str())
-        .bind::<Text, _>(strategy.as_str())
-        .bind::<Text, _>(locator.schema().as_str())
+        .bind::<Nullable<Text>, _>(stored.restores_to)
+        .bind::<Text, _>(stored.locator.strategy().as_str())
+        .bind::<Text, _>(stored.locator.schema().as_str())
+        .bind::<Nullable<Text>, _>(stored.address.map(DatabaseAddress::host))
+        .bind::<Nullable<Integer>, _>(stored.address.map(|address| i32::from(address.port())))
+        .bind::<Nullable<Text>, _>(stored.address.map(|address| address.name().as_str()))
         .bind::<Nullable<Text>, _>(tenant.plan.as_deref())
         .bind::<Array<Text>, _>(features)
         .bind::<Timestamptz, _>(tenant.created_at)
         .execute(transaction.conn())
         .await?;
-    match inserted {
-        0 => Err(taken(&tenant.slug)),
+    if inserted == 0 {
+        return Err(taken(&tenant.slug));
+    }
+    match max_tenants {
+        Some(max) if count(transaction).await? > i64::from(max) => Err(full(max)),
         _ => Ok(()),
+    }
+}
+
+async fn count(transaction: &mut Transaction) -> Result<i64> {
+    #[derive(diesel::QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let count: Count = diesel::sql_query("SELECT count(*) AS count FROM tenancy.tenants")
+        .get_result(transaction.conn())
+        .await?;
+    Ok(count.count)
+}
+
+/// Everything but what never changes: the id, the place, the time.
+async fn save(tenant: &TenantRecord, transaction: &mut Transaction) -> Result<()> {
+    let features: Vec<&str> = tenant.features.iter().map(String::as_str).collect();
+    let saved = diesel::sql_query(
+        "UPDATE tenancy.tenants SET slug = $2, name = $3, status = $4, restores_to = $5, \
+         plan = $6, features = $7 WHERE id = $1",
+    )
+    .bind::<SqlUuid, _>(tenant.id.as_uuid())
+    .bind::<Text, _>(tenant.slug.as_str())
+    .bind::<Text, _>(&tenant.name)
+    .bind::<Text, _>(tenant.status.as_str())
+    .bind::<Nullable<Text>, _>(tenant.restores_to.map(TenantStatus::as_str))
+    .bind::<Nullable<Text>, _>(tenant.plan.as_deref())
+    .bind::<Array<Text>, _>(features)
+    .execute(transaction.conn())
+    .await;
+    match saved {
+        Ok(0) => Err(Error::NotFound),
+        Ok(_) => Ok(()),
+        // No other key can be hurt.
+        Err(diesel::result::Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+            Err(taken(&tenant.slug))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn remove(
+    id: TenantId,
+    receipt: Option<&Receipt>,
+    transaction: &mut Transaction,
+) -> Result<()> {
+    diesel::sql_query("DELETE FROM tenancy.tenants WHERE id = $1")
+        .bind::<SqlUuid, _>(id.as_uuid())
+        .execute(transaction.conn())
+        .await?;
+    let Some(receipt) = receipt else {
+        return Ok(());
+    };
+    diesel::sql_query(
+        "INSERT INTO tenancy.receipts (id, slug, receipt, destroyed_at) VALUES ($1, $2, $3, $4)",
+    )
+    .bind::<SqlUuid, _>(receipt.id.as_uuid())
+    .bind::<Text, _>(receipt.slug.as_str())
+    .bind::<Jsonb, _>(serde_json::to_value(receipt).map_err(Error::internal)?)
+    .bind::<Timestamptz, _>(receipt.destroyed_at)
+    .execute(transaction.conn())
+    .await?;
+    Ok(())
+}
+
+/// The parts of a record that are stored in another form.
+struct Stored<'a> {
+    locator: &'a Locator,
+    address: Option<&'a DatabaseAddress>,
+    restores_to: Option<&'static str>,
+}
+
+impl<'a> Stored<'a> {
+    fn of(tenant: &'a TenantRecord) -> Result<Self> {
+        let locator = tenant
+            .locator
+            .as_ref()
+            .ok_or_else(|| Error::internal("a tenant in PostgreSQL has a place for its data"))?;
+        let address = match locator {
+            Locator::Database(address, _) => Some(address),
+            Locator::Shared(_) | Locator::Schema(_) => None,
+        };
+        let restores_to = tenant.restores_to.map(TenantStatus::as_str);
+        Ok(Self {
+            locator,
+            address,
+            restores_to,
+        })
     }
 }
 
@@ -144,10 +308,18 @@ struct Row {
     name: String,
     #[diesel(sql_type = Text)]
     status: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    restores_to: Option<String>,
     #[diesel(sql_type = Text)]
     strategy: String,
     #[diesel(sql_type = Text)]
     schema_name: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    database_host: Option<String>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    database_port: Option<i32>,
+    #[diesel(sql_type = Nullable<Text>)]
+    database_name: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     plan: Option<String>,
     #[diesel(sql_type = Array<Text>)]
@@ -162,23 +334,38 @@ impl TryFrom<Row> for TenantRecord {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self> {
-        let schema = row.schema_name.parse().map_err(Error::internal)?;
-        let locator = match row.strategy.parse().map_err(Error::internal)? {
-            Strategy::Rls => Locator::Shared(schema),
-            Strategy::Schema => Locator::Schema(schema),
-        };
+        let restores_to = row.restores_to.as_deref().map(str::parse).transpose();
         Ok(Self {
             id: TenantId::try_from(row.id).map_err(Error::internal)?,
-            slug: row
-                .slug
-                .parse()
-                .map_err(|error: crate::tenant::InvalidSlug| Error::internal(error))?,
-            name: row.name,
+            slug: row.slug.parse::<Slug>().map_err(Error::internal)?,
             status: row.status.parse().map_err(Error::internal)?,
-            locator: Some(locator),
+            restores_to: restores_to.map_err(Error::internal)?,
+            locator: Some(row.locator()?),
+            name: row.name,
             plan: row.plan,
             features: row.features.into_iter().collect::<BTreeSet<_>>(),
             created_at: row.created_at,
+        })
+    }
+}
+
+impl Row {
+    fn locator(&self) -> Result<Locator> {
+        let schema = self.schema_name.parse().map_err(Error::internal)?;
+        Ok(match self.strategy.parse().map_err(Error::internal)? {
+            Strategy::Rls => Locator::Shared(schema),
+            Strategy::Schema => Locator::Schema(schema),
+            Strategy::Database => {
+                let (Some(host), Some(port), Some(name)) =
+                    (&self.database_host, self.database_port, &self.database_name)
+                else {
+                    return Err(Error::internal("a tenant's database has no address"));
+                };
+                let port = u16::try_from(port).map_err(Error::internal)?;
+                let name = name.parse().map_err(Error::internal)?;
+                let address = DatabaseAddress::new(host, port, name).map_err(Error::internal)?;
+                Locator::Database(address, schema)
+            }
         })
     }
 }

@@ -2,6 +2,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::TenantId;
+use crate::isolation::Strategy;
+use crate::problem::shown;
 
 /// Where a tenant's data lives.
 ///
@@ -16,6 +18,10 @@ pub enum Locator {
     Shared(SchemaName),
     /// A dedicated layout: a schema of the tenant's own.
     Schema(SchemaName),
+    /// A dedicated layout: a schema of the tenant's own in a database of its
+    /// own. The schema is named by the tenant as well, so that a connection to
+    /// the wrong database finds nothing there.
+    Database(DatabaseAddress, SchemaName),
 }
 
 impl Locator {
@@ -23,16 +29,159 @@ impl Locator {
     /// therefore never reused.
     #[must_use]
     pub fn dedicated_schema(id: TenantId) -> Self {
-        Self::Schema(SchemaName(format!("t_{}", id.as_uuid().simple()).into()))
+        Self::Schema(own_schema(id))
+    }
+
+    /// A locator for a new tenant in a database of its own.
+    #[must_use]
+    pub fn dedicated_database(id: TenantId, address: DatabaseAddress) -> Self {
+        Self::Database(address, own_schema(id))
     }
 
     /// The schema that holds the tenant's tables.
     #[must_use]
     pub fn schema(&self) -> &SchemaName {
         match self {
-            Self::Shared(schema) | Self::Schema(schema) => schema,
+            Self::Shared(schema) | Self::Schema(schema) | Self::Database(_, schema) => schema,
         }
     }
+
+    /// How data at such a place is kept apart.
+    #[must_use]
+    pub fn strategy(&self) -> Strategy {
+        match self {
+            Self::Shared(_) => Strategy::Rls,
+            Self::Schema(_) => Strategy::Schema,
+            Self::Database(..) => Strategy::Database,
+        }
+    }
+}
+
+fn own_schema(id: TenantId) -> SchemaName {
+    SchemaName(format!("t_{}", id.as_uuid().simple()).into())
+}
+
+/// The database of one tenant: on which server, and under which name. It holds
+/// no login; those are the deployment's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DatabaseAddress {
+    host: Box<str>,
+    port: u16,
+    name: DatabaseName,
+}
+
+impl DatabaseAddress {
+    /// The database `name` on the server at `host` and `port`; a host that
+    /// begins with `/` is the folder of a Unix socket.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHost`] unless `host` has 1 to 255 visible ASCII characters, none
+    /// of them a comma, which stands between several hosts.
+    pub fn new(host: &str, port: u16, name: DatabaseName) -> Result<Self, InvalidHost> {
+        let visible = host.bytes().all(|b| b.is_ascii_graphic() && b != b',');
+        if !(1..=255).contains(&host.len()) || !visible {
+            return Err(InvalidHost(shown(host)));
+        }
+        Ok(Self {
+            host: host.into(),
+            port,
+            name,
+        })
+    }
+
+    /// The server's host name, its IP address, or the folder of its socket.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The server's port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The database's name.
+    #[must_use]
+    pub fn name(&self) -> &DatabaseName {
+        &self.name
+    }
+}
+
+impl fmt::Display for DatabaseAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}:{}", self.name, self.host, self.port)
+    }
+}
+
+/// Why a value is not the host of a [`DatabaseAddress`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a server's host has 1 to 255 visible ASCII characters and no comma; got `{0}`")]
+pub struct InvalidHost(String);
+
+/// The name of a tenant's database: `[a-z_][a-z0-9_]*`, at most 63 bytes like
+/// every identifier of PostgreSQL, and none of those that every server has.
+///
+/// ```
+/// use tenancy_runtime::tenant::DatabaseName;
+///
+/// assert!("t_0192f0c1".parse::<DatabaseName>().is_ok());
+/// assert!("template1".parse::<DatabaseName>().is_err());
+/// assert!("a".repeat(64).parse::<DatabaseName>().is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DatabaseName(Box<str>);
+
+/// Why a value is not a [`DatabaseName`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the name of a tenant's database is `[a-z_][a-z0-9_]*` of at most 63 bytes, and not \
+     `postgres`, `template0` or `template1`; got `{0}`"
+)]
+pub struct InvalidDatabaseName(String);
+
+impl DatabaseName {
+    /// The name, unquoted.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as a quoted SQL identifier. The rule above keeps quotes out.
+    #[must_use]
+    pub fn quoted(&self) -> String {
+        format!("\"{}\"", self.0)
+    }
+}
+
+impl FromStr for DatabaseName {
+    type Err = InvalidDatabaseName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if is_identifier(text) && !["postgres", "template0", "template1"].contains(&text) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidDatabaseName(shown(text)))
+        }
+    }
+}
+
+impl fmt::Display for DatabaseName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whether PostgreSQL takes `text` as an identifier, whole and unfolded.
+fn is_identifier(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    let first = bytes
+        .next()
+        .is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
+    first
+        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && text.len() <= 63
 }
 
 /// The name of a PostgreSQL schema: `[a-z_][a-z0-9_]*`, at most 63 bytes, and
@@ -60,7 +209,7 @@ pub struct SchemaName(Box<str>);
     "a schema name is `[a-z_][a-z0-9_]*` of at most 63 bytes, and not `public`, `tenant`, \
      `tenancy`, `information_schema` or `pg_…`; got `{0}`"
 )]
-pub struct InvalidLocator(String);
+pub struct InvalidSchemaName(String);
 
 impl SchemaName {
     /// The name, unquoted.
@@ -77,22 +226,15 @@ impl SchemaName {
 }
 
 impl FromStr for SchemaName {
-    type Err = InvalidLocator;
+    type Err = InvalidSchemaName;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let reserved = ["public", "tenant", "tenancy", "information_schema"].contains(&text)
             || text.starts_with("pg_");
-        let mut bytes = text.bytes();
-        let first = bytes
-            .next()
-            .is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
-        let rest = bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-        if first && rest && !reserved && text.len() <= 63 {
+        if is_identifier(text) && !reserved {
             Ok(Self(text.into()))
         } else {
-            Err(InvalidLocator(
-                text.chars().take(80).flat_map(char::escape_debug).collect(),
-            ))
+            Err(InvalidSchemaName(shown(text)))
         }
     }
 }
@@ -120,6 +262,21 @@ mod tests {
         let name = locator.schema().as_str();
         assert_eq!(name, format!("t_{}", id.as_uuid().simple()));
         assert!(name.parse::<SchemaName>().is_ok());
+        let address = DatabaseAddress::new("db1", 5432, "x".parse().unwrap()).unwrap();
+        let database = Locator::dedicated_database(id, address);
+        assert_eq!(database.schema(), locator.schema());
+    }
+
+    #[test]
+    fn hosts_that_name_none_or_several_are_refused() {
+        let new = |host: &str| DatabaseAddress::new(host, 5432, "x".parse().unwrap());
+        for good in ["db1", "10.0.0.1", "::1", "/run/postgresql"] {
+            assert!(new(good).is_ok(), "{good}");
+        }
+        let long = "a".repeat(256);
+        for bad in ["", "a b", "a\0", "a,b", "ä", &long] {
+            assert!(new(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -5,14 +5,20 @@
 
 mod admitted;
 mod id;
+mod life;
 mod locator;
+mod receipt;
 mod record;
 mod slug;
 mod status;
 
 pub use admitted::Tenant;
 pub use id::{InvalidTenantId, TenantId};
-pub use locator::{InvalidLocator, Locator, SchemaName};
+pub use locator::{
+    DatabaseAddress, DatabaseName, InvalidDatabaseName, InvalidHost, InvalidSchemaName, Locator,
+    SchemaName,
+};
+pub use receipt::Receipt;
 pub use record::{NewTenant, TenantRecord};
 pub use slug::{InvalidSlug, Slug};
 pub use status::{InvalidStatus, TenantStatus};

@@ -20,6 +20,8 @@ pub struct TenantRecord {
     pub name: String,
     /// Stage of life.
     pub status: TenantStatus,
+    /// What a deleted tenant becomes when it is restored.
+    pub restores_to: Option<TenantStatus>,
     /// Where the data lives; `None` in an application without a database.
     pub locator: Option<Locator>,
     /// The plan the tenant is on, if any.
@@ -39,6 +41,7 @@ impl TenantRecord {
             slug: new.slug,
             name: new.name,
             status: TenantStatus::Active,
+            restores_to: None,
             locator,
             plan: new.plan,
             features: new.features,
@@ -49,10 +52,7 @@ impl TenantRecord {
     /// The strategy that isolates this tenant; `None` without a database.
     #[must_use]
     pub fn strategy(&self) -> Option<Strategy> {
-        self.locator.as_ref().map(|locator| match locator {
-            Locator::Shared(_) => Strategy::Rls,
-            Locator::Schema(_) => Strategy::Schema,
-        })
+        self.locator.as_ref().map(Locator::strategy)
     }
 }
 

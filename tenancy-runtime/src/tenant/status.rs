@@ -8,17 +8,24 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TenantStatus {
-    /// Known, but its schema and tables are not there yet.
+    /// Known, but its place and tables are not all there yet.
     Provisioning,
     /// Serves requests.
     Active,
     /// Kept out by an operator; its data stays.
     Suspended,
+    /// Kept out for good unless restored; its data and its slug stay.
+    Deleted,
+    /// Its data is being removed; there is no way back.
+    Destroying,
 }
 
 /// A stored status that no version of this crate writes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a tenant's status is `provisioning`, `active` or `suspended`; got `{0}`")]
+#[error(
+    "a tenant's status is `provisioning`, `active`, `suspended`, `deleted` or `destroying`; \
+     got `{0}`"
+)]
 pub struct InvalidStatus(String);
 
 impl TenantStatus {
@@ -29,6 +36,8 @@ impl TenantStatus {
             Self::Provisioning => "provisioning",
             Self::Active => "active",
             Self::Suspended => "suspended",
+            Self::Deleted => "deleted",
+            Self::Destroying => "destroying",
         }
     }
 }
@@ -41,6 +50,8 @@ impl FromStr for TenantStatus {
             "provisioning" => Ok(Self::Provisioning),
             "active" => Ok(Self::Active),
             "suspended" => Ok(Self::Suspended),
+            "deleted" => Ok(Self::Deleted),
+            "destroying" => Ok(Self::Destroying),
             other => Err(InvalidStatus(other.escape_debug().to_string())),
         }
     }

@@ -4,8 +4,8 @@ use tenancy::db::Pool;
 use tenancy::isolation::Scope;
 use tenancy::prelude::*;
 
-fn handle(pool: Pool, scope: Scope) -> TenantDb {
-    TenantDb { pool, scope }
+fn handle(source: Pool, scope: Scope) -> TenantDb {
+    TenantDb { source, scope }
 }
 
 fn main() {}

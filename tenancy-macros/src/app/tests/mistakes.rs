@@ -19,7 +19,7 @@ fn of_main(item: TokenStream) -> Vec<String> {
     testing::mistakes(app(quote!(isolation = "rls"), item))
 }
 
-const OPTIONS: &str = "`isolation`, `premium`, `standard`, `premium_tenants`, `premium_plans`, \
+const OPTIONS: &str = "`isolation`, `premium`, `standard`, `premium_tenants`, `premium_plans`, `database_url_template`, \
                        `resolver`, `header`, `embedded`, `models`, `routes` or `seed`";
 
 #[test]
@@ -31,8 +31,8 @@ fn unknown_words() {
     assert_eq!(
         of(quote!(isolation = "hybird")),
         [
-            "unknown isolation `hybird`; did you mean `hybrid`? (expected `rls`, `schema` or \
-             `hybrid`)"
+            "unknown isolation `hybird`; did you mean `hybrid`? (expected `rls`, `schema`, \
+             `database` or `hybrid`)"
         ]
     );
     assert_eq!(
@@ -42,8 +42,8 @@ fn unknown_words() {
             standard = "tables"
         )),
         [
-            "unknown strategy `shema`; did you mean `schema`? (expected `rls` or `schema`)",
-            "unknown strategy `tables` (expected `rls` or `schema`)",
+            "unknown strategy `shema`; did you mean `schema`? (expected `rls`, `schema` or `database`)",
+            "unknown strategy `tables` (expected `rls`, `schema` or `database`)",
         ]
     );
     assert_eq!(
@@ -164,7 +164,9 @@ fn headers() {
 #[test]
 fn databases() {
     let needs = |name| {
-        format!("`{name}` needs a database: add `isolation = …` (`rls`, `schema` or `hybrid`)")
+        format!(
+            "`{name}` needs a database: add `isolation = …` (`rls`, `schema`, `database` or `hybrid`)"
+        )
     };
     assert_eq!(
         of(quote!(embedded = "temporary", models(Todo))),

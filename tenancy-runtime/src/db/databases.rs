@@ -1,0 +1,234 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::sync::OnceCell;
+
+use super::budget::Budget;
+use super::login::DatabaseLogin;
+use super::pool::{Pool, PoolSettings, PooledSession};
+use crate::error::Result;
+use crate::tenant::{DatabaseAddress, SchemaName};
+
+/// How often pools that nobody used are looked for.
+const ROUND: Duration = Duration::from_secs(30);
+
+/// How the databases of tenants are pooled.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DatabasesSettings {
+    /// The application role's login.
+    pub login: DatabaseLogin,
+    /// The most connections to one database.
+    pub size: u32,
+    /// The most connections to all of them together.
+    pub max_connections: u32,
+    /// How long a request waits for a connection before it is refused.
+    pub wait: Duration,
+    /// After which time without use a connection is closed.
+    pub idle: Duration,
+    /// As in [`PoolSettings`].
+    pub prepared_statements: bool,
+}
+
+impl DatabasesSettings {
+    /// The usual settings of a login: 4 connections to one database, 50 to all,
+    /// 5 seconds of waiting, and 5 minutes without use.
+    #[must_use]
+    pub fn new(login: DatabaseLogin) -> Self {
+        Self {
+            login,
+            size: 4,
+            max_connections: 50,
+            wait: Duration::from_secs(5),
+            idle: Duration::from_secs(300),
+            prepared_statements: true,
+        }
+    }
+}
+
+/// Proves that a database is as it must be before the first tenant's statement
+/// goes there: given the application role's pool and the tenant's schema.
+pub type Prove = Arc<dyn Fn(Pool, SchemaName) -> BoxFuture<'static, Result<()>> + Send + Sync>;
+
+/// The databases that tenants have of their own, each with a pool that is made
+/// when an admitted tenant first asks for a connection, and is gone when nobody
+/// has asked for a while. Cheap to clone.
+#[derive(Clone)]
+pub struct Databases(Arc<Inner>);
+
+struct Inner {
+    settings: DatabasesSettings,
+    prove: Prove,
+    budget: Arc<Budget>,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    pools: HashMap<DatabaseAddress, Used>,
+    /// Whether the task runs that gives places back; it starts with the first
+    /// pool, as there is no runtime to start it in before.
+    tended: bool,
+}
+
+#[derive(Debug)]
+struct Used {
+    pool: Pool,
+    proved: Arc<OnceCell<()>>,
+    last: Instant,
+}
+
+impl Databases {
+    /// Nothing is opened yet. Each database is proved whenever its pool is made.
+    #[must_use]
+    pub fn new(settings: DatabasesSettings, prove: Prove) -> Self {
+        Self(Arc::new(Inner {
+            budget: Budget::new(settings.max_connections),
+            settings,
+            prove,
+            open: Mutex::default(),
+        }))
+    }
+
+    /// The application role's login.
+    #[must_use]
+    pub fn login(&self) -> &DatabaseLogin {
+        &self.0.settings.login
+    }
+
+    /// Borrows a session of the database at `address`, where the tenant has
+    /// `schema`.
+    pub(super) async fn get(
+        &self,
+        address: &DatabaseAddress,
+        schema: &SchemaName,
+    ) -> Result<PooledSession> {
+        let (pool, proved) = self.used(address);
+        proved
+            .get_or_try_init(|| (self.0.prove)(pool.clone(), schema.clone()))
+            .await?;
+        pool.get().await
+    }
+
+    /// Proves the database at `address`, whether or not it was before.
+    pub(crate) async fn prove(&self, address: &DatabaseAddress, schema: &SchemaName) -> Result<()> {
+        (self.0.prove)(self.used(address).0, schema.clone()).await
+    }
+
+    fn used(&self, address: &DatabaseAddress) -> (Pool, Arc<OnceCell<()>>) {
+        let mut open = self.0.open();
+        if !open.tended {
+            open.tended = true;
+            tokio::spawn(tend(Arc::downgrade(&self.0)));
+        }
+        let used = open.pools.entry(address.clone()).or_insert_with(|| Used {
+            pool: self.0.new_pool(address),
+            proved: Arc::default(),
+            last: Instant::now(),
+        });
+        used.last = Instant::now();
+        (used.pool.clone(), Arc::clone(&used.proved))
+    }
+
+    /// Closes the pool of the database at `address`: its idle connections now,
+    /// and those in use when they come back.
+    pub(crate) fn close(&self, address: &DatabaseAddress) {
+        self.0.open().pools.remove(address);
+    }
+
+    /// How many databases have a pool.
+    #[must_use]
+    pub fn pools(&self) -> usize {
+        self.0.open().pools.len()
+    }
+
+    /// How many connections are open, in use or idle.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        let open = self.0.open();
+        open.pools
+            .values()
+            .map(|used| used.pool.connections())
+            .sum()
+    }
+}
+
+impl Inner {
+    fn open(&self) -> MutexGuard<'_, Open> {
+        // Nothing under the lock can leave it half changed.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn new_pool(&self, address: &DatabaseAddress) -> Pool {
+        let settings = &self.settings;
+        Pool::within(
+            PoolSettings {
+                login: settings.login.to(address),
+                size: settings.size.min(settings.max_connections),
+                wait: settings.wait,
+                prepared_statements: settings.prepared_statements,
+            },
+            Arc::clone(&self.budget),
+            settings.idle,
+        )
+    }
+
+    /// Closes an idle connection of the pool that was used longest ago.
+    fn give_up_one(&self) {
+        let mut pools: Vec<(Instant, Pool)> = {
+            let open = self.open();
+            let idle = open.pools.values();
+            let idle = idle.filter(|used| used.pool.idle_connections() > 0);
+            idle.map(|used| (used.last, used.pool.clone())).collect()
+        };
+        pools.sort_by_key(|(last, _)| *last);
+        for (_, pool) in pools {
+            // An idle connection is had at once; if somebody else was faster
+            // there is one that comes back.
+            if let Some(Ok(mut session)) = pool.get().now_or_never() {
+                session.state.taint();
+                return;
+            }
+        }
+    }
+
+    /// Forgets the pools that have no connection and that nobody asked for.
+    fn forget_unused(&self) {
+        let idle = self.settings.idle;
+        let unused = |used: &Used| used.last.elapsed() > idle && used.pool.connections() == 0;
+        self.open().pools.retain(|_, used| !unused(used));
+    }
+}
+
+/// Gives places back while somebody waits for them, and pools that are not used.
+async fn tend(databases: Weak<Inner>) {
+    loop {
+        let Some(budget) = databases.upgrade().map(|inner| Arc::clone(&inner.budget)) else {
+            return;
+        };
+        let wanted = tokio::time::timeout(ROUND, budget.wanted()).await.is_ok();
+        let Some(inner) = databases.upgrade() else {
+            return;
+        };
+        if wanted {
+            // Several may have asked in the meantime.
+            for _ in 0..inner.budget.missing() {
+                inner.give_up_one();
+            }
+        } else {
+            inner.forget_unused();
+        }
+    }
+}
+
+impl std::fmt::Debug for Databases {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Databases")
+            .field("pools", &self.pools())
+            .field("connections", &self.connections())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,194 @@
+use std::time::Duration;
+
+use diesel::sql_types::Text;
+use tokio::time::{Instant, sleep};
+
+use crate::db::{DatabaseLogin, Databases, Pool, PoolSettings};
+use crate::error::{Error, Result};
+use crate::model::quoted;
+use crate::problem::Problem;
+use crate::tenant::{DatabaseAddress, Locator, TenantId};
+
+/// How long sessions get to end before a database is dropped.
+const ENDING: Duration = Duration::from_secs(10);
+
+/// The databases that tenants have of their own, as those who make and drop them
+/// see them.
+#[derive(Debug, Clone)]
+pub struct TenantDatabases {
+    app: Databases,
+    owner: Option<DatabaseLogin>,
+    /// The application's own database, from which others of its server are made.
+    main: tokio_postgres::Config,
+    wait: Duration,
+}
+
+impl TenantDatabases {
+    /// Databases that `owner` makes for `app`; `main` is the login to the
+    /// application's own one, and `wait` the longest time for a connection.
+    #[must_use]
+    pub fn new(
+        app: Databases,
+        owner: Option<DatabaseLogin>,
+        main: tokio_postgres::Config,
+        wait: Duration,
+    ) -> Self {
+        Self {
+            app,
+            owner,
+            main,
+            wait,
+        }
+    }
+
+    /// The application role's pools.
+    #[must_use]
+    pub fn pools(&self) -> &Databases {
+        &self.app
+    }
+
+    /// Where the database of a new tenant will be.
+    pub(super) fn place_for(&self, id: TenantId) -> Result<Locator> {
+        let place = self.app.login().place_for(id);
+        place.ok_or_else(|| Error::internal("the template makes no database's name"))
+    }
+
+    fn owner(&self) -> Result<&DatabaseLogin> {
+        self.owner.as_ref().ok_or_else(|| {
+            Error::unavailable(Problem::new(
+                "TENANCY_OWNER_DATABASE_URL",
+                "is not set, and only the owner makes databases",
+                "set it to the owner's login",
+            ))
+        })
+    }
+
+    /// A pool of the owner in the tenant's database.
+    pub(super) fn open(&self, address: &DatabaseAddress) -> Result<Pool> {
+        Ok(self.connect(self.owner()?.to(address)))
+    }
+
+    /// A pool of `login` in a database of the same server that is always there.
+    fn beside(&self, login: &DatabaseLogin, address: &DatabaseAddress) -> Pool {
+        let name = self.main.get_dbname().unwrap_or("postgres");
+        let main = login.to_database(address, name);
+        let same = main.get_hosts() == self.main.get_hosts()
+            && main.get_ports().first() == Some(self.main.get_ports().first().unwrap_or(&5432));
+        self.connect(if same {
+            main
+        } else {
+            login.to_database(address, "postgres")
+        })
+    }
+
+    fn connect(&self, login: tokio_postgres::Config) -> Pool {
+        Pool::new(PoolSettings {
+            login,
+            size: 1,
+            wait: self.wait,
+            prepared_statements: true,
+        })
+    }
+
+    /// Makes the database, unless an earlier attempt for the same tenant has
+    /// made it (`again`).
+    pub(super) async fn create(&self, address: &DatabaseAddress, again: bool) -> Result<()> {
+        let server = self.beside(self.owner()?, address);
+        server.check_login().await?;
+        match owner_of(&server, address).await? {
+            None => {
+                let sql = format!("CREATE DATABASE {}", address.name().quoted());
+                server.run(&sql).await
+            }
+            Some(ours) if ours && again => Ok(()),
+            Some(_) => Err(Error::Conflict(format!(
+                "the database {address} exists already and is not this tenant's"
+            ))),
+        }
+    }
+
+    /// Whether the database is there.
+    pub(super) async fn exists(&self, address: &DatabaseAddress) -> Result<bool> {
+        let server = self.beside(self.owner()?, address);
+        server.check_login().await?;
+        Ok(owner_of(&server, address).await?.is_some())
+    }
+
+    /// Drops the database, with all connections to it ended. One that is gone
+    /// already is no error.
+    pub(super) async fn drop(&self, address: &DatabaseAddress) -> Result<()> {
+        let owner = self.beside(self.owner()?, address);
+        owner.check_login().await?;
+        match owner_of(&owner, address).await? {
+            None => return Ok(()),
+            Some(true) => {}
+            Some(false) => {
+                return Err(Error::Conflict(format!(
+                    "the database {address} belongs to another role and is left alone"
+                )));
+            }
+        }
+        let name = address.name().quoted();
+        self.shut(address).await?;
+        let start = Instant::now();
+        loop {
+            let dropped = owner.run(&format!("DROP DATABASE IF EXISTS {name}")).await;
+            match dropped {
+                Err(_) if start.elapsed() < ENDING => {
+                    self.end_sessions(address).await?;
+                    sleep(Duration::from_millis(50)).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Lets nobody in any more, and ends the sessions that are there but the
+    /// caller's own.
+    pub(super) async fn shut(&self, address: &DatabaseAddress) -> Result<()> {
+        let owner = self.beside(self.owner()?, address);
+        let name = address.name().quoted();
+        owner
+            .run(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+            .await?;
+        self.app.close(address);
+        self.end_sessions(address).await
+    }
+
+    /// A role may end its own sessions and no others, and the owner belongs to
+    /// no other role: so each ends its own.
+    async fn end_sessions(&self, address: &DatabaseAddress) -> Result<()> {
+        let app = self.beside(self.app.login(), address);
+        let sql = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
+             WHERE datname = '{}' AND usename = current_user",
+            address.name()
+        );
+        app.run(&sql).await
+    }
+
+    /// The statements that let the application in, and nobody else.
+    pub(super) fn access(&self, address: &DatabaseAddress, app_role: &str) -> String {
+        let (name, role) = (address.name().quoted(), quoted(app_role));
+        format!(
+            "REVOKE ALL ON DATABASE {name} FROM PUBLIC; \
+             GRANT CONNECT ON DATABASE {name} TO {role}"
+        )
+    }
+}
+
+/// Whether the database is the owner's own; `None` if there is none.
+async fn owner_of(server: &Pool, address: &DatabaseAddress) -> Result<Option<bool>> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        ours: bool,
+    }
+    let query = diesel::sql_query(
+        "SELECT pg_get_userbyid(datdba) = current_user AS ours \
+         FROM pg_catalog.pg_database WHERE datname = $1",
+    );
+    let query = query.bind::<Text, _>(address.name().to_string());
+    let rows: Vec<Row> = server.read(query).await?;
+    Ok(rows.into_iter().next().map(|row| row.ours))
+}
