@@ -23,6 +23,7 @@ pub struct Database {
     pub superuser: Client,
     /// Where the application role logs in.
     pub app: Config,
+    superuser_login: Config,
     owner_login: Config,
     app_role: String,
     shared: SchemaName,
@@ -89,6 +90,7 @@ impl Database {
         Self {
             owner: connect(&login(&owner, "o")).await,
             superuser: connect(admin.clone().dbname(&name)).await,
+            superuser_login: admin.clone().dbname(&name).clone(),
             app: login(&app, "a"),
             owner_login: login(&owner, "o"),
             app_role: app,
@@ -135,6 +137,15 @@ impl Database {
     /// Runs statements as a superuser.
     pub async fn sabotage(&self, sql: &str) {
         self.superuser.batch_execute(sql).await.expect("sabotage");
+    }
+
+    /// A superuser's connection to the database in which a tenant's data is.
+    pub async fn superuser_at(&self, tenant: &TenantRecord) -> Client {
+        let mut login = self.superuser_login.clone();
+        if let Some(Locator::Database(address, _)) = &tenant.locator {
+            login.dbname(address.name().as_str());
+        }
+        connect(&login).await
     }
 
     /// Waits until no session of the application or the owner is in a

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tenancy::Isolation;
 use tenancy::prelude::*;
+use tenancy::{Isolation, Strategy};
 
 /// What todos belong to.
 #[tenant_model]
@@ -174,4 +174,28 @@ pub(crate) fn app(isolation: Isolation) -> App {
         .route::<hold>()
         .route::<falter>()
         .route::<job>()
+}
+
+/// A tenant that every hybrid isolation makes a premium one.
+pub(crate) const PREMIUM: &str = "acme-corp";
+
+/// Every isolation, with the strategies of the premium tenant and of others.
+pub(crate) fn isolations() -> Vec<(Isolation, [&'static str; 2])> {
+    let single = Isolation::single;
+    let hybrid =
+        |premium, standard| Isolation::hybrid(premium, standard).premium_tenants([PREMIUM]);
+    vec![
+        (single(Strategy::Rls), ["rls", "rls"]),
+        (single(Strategy::Schema), ["schema", "schema"]),
+        (single(Strategy::Database), ["database", "database"]),
+        (hybrid(Strategy::Schema, Strategy::Rls), ["schema", "rls"]),
+        (
+            hybrid(Strategy::Database, Strategy::Rls),
+            ["database", "rls"],
+        ),
+        (
+            hybrid(Strategy::Schema, Strategy::Database),
+            ["schema", "database"],
+        ),
+    ]
 }
