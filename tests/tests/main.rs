@@ -7,6 +7,7 @@ mod door;
 mod dsl;
 mod examples;
 mod faults;
+mod life;
 mod pooler;
 mod provisioning;
 mod scoped;
