@@ -139,6 +139,35 @@ impl Database {
         self.superuser.batch_execute(sql).await.expect("sabotage");
     }
 
+    /// Makes the same roles on another server, which a superuser reaches by `url`.
+    ///
+    /// # Panics
+    ///
+    /// When the server is not there.
+    pub async fn roles_on(&self, url: &str) {
+        let admin: Config = url.parse().expect("a PostgreSQL URL");
+        let (owner, app) = (self.owner_role(), self.app_role());
+        let roles = format!(
+            "CREATE ROLE {owner} LOGIN CREATEDB PASSWORD 'o'; CREATE ROLE {app} LOGIN PASSWORD 'a'"
+        );
+        connect(&admin)
+            .await
+            .batch_execute(&roles)
+            .await
+            .expect("roles");
+    }
+
+    /// The names of tenants' databases to which the application is connected.
+    pub async fn connected(&self) -> Vec<String> {
+        let sql = format!(
+            "SELECT datname::text FROM pg_stat_activity WHERE usename = '{}' \
+             AND datname LIKE 't\\_%' ORDER BY 1",
+            self.app_role
+        );
+        let rows = self.superuser.query(&sql, &[]).await.expect("the sessions");
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
     /// A superuser's connection to the database in which a tenant's data is.
     pub async fn superuser_at(&self, tenant: &TenantRecord) -> Client {
         let mut login = self.superuser_login.clone();

@@ -3,6 +3,7 @@
 mod app;
 mod cache;
 mod columns;
+mod databases;
 mod door;
 mod dsl;
 mod examples;

@@ -321,6 +321,13 @@ impl Tenancy {
         self.data.as_ref().map(|(_, _, _, data)| &data.app)
     }
 
+    /// The pools of tenants' own databases, for a look at their connections.
+    #[must_use]
+    pub fn databases(&self) -> Option<&Databases> {
+        let (_, tables, _, _) = self.data.as_ref()?;
+        tables.databases().ok().map(TenantDatabases::pools)
+    }
+
     /// Closes the pools, and stops the embedded database if it is used. Routers
     /// must be dropped before, as their handlers hold the pools.
     ///

@@ -12,7 +12,7 @@ use super::pool::{Pool, PoolSettings, PooledSession};
 use crate::error::Result;
 use crate::tenant::{DatabaseAddress, SchemaName};
 
-/// How often pools that nobody used are looked for.
+/// The longest time between two looks for pools that nobody used.
 const ROUND: Duration = Duration::from_secs(30);
 
 /// How the databases of tenants are pooled.
@@ -206,10 +206,12 @@ impl Inner {
 /// Gives places back while somebody waits for them, and pools that are not used.
 async fn tend(databases: Weak<Inner>) {
     loop {
-        let Some(budget) = databases.upgrade().map(|inner| Arc::clone(&inner.budget)) else {
+        let Some(inner) = databases.upgrade() else {
             return;
         };
-        let wanted = tokio::time::timeout(ROUND, budget.wanted()).await.is_ok();
+        let (budget, round) = (Arc::clone(&inner.budget), inner.settings.idle.min(ROUND));
+        drop(inner);
+        let wanted = tokio::time::timeout(round, budget.wanted()).await.is_ok();
         let Some(inner) = databases.upgrade() else {
             return;
         };

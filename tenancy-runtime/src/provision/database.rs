@@ -108,32 +108,33 @@ impl TenantDatabases {
     }
 
     /// Whether the database is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`] when it belongs to another role.
     pub(super) async fn exists(&self, address: &DatabaseAddress) -> Result<bool> {
         let server = self.beside(self.owner()?, address);
         server.check_login().await?;
-        Ok(owner_of(&server, address).await?.is_some())
+        match owner_of(&server, address).await? {
+            Some(false) => Err(Error::Conflict(format!(
+                "the database {address} belongs to another role and is left alone"
+            ))),
+            there => Ok(there.is_some()),
+        }
     }
 
     /// Drops the database, with all connections to it ended. One that is gone
     /// already is no error.
     pub(super) async fn drop(&self, address: &DatabaseAddress) -> Result<()> {
-        let owner = self.beside(self.owner()?, address);
-        owner.check_login().await?;
-        match owner_of(&owner, address).await? {
-            None => return Ok(()),
-            Some(true) => {}
-            Some(false) => {
-                return Err(Error::Conflict(format!(
-                    "the database {address} belongs to another role and is left alone"
-                )));
-            }
+        if !self.exists(address).await? {
+            return Ok(());
         }
-        let name = address.name().quoted();
         self.shut(address).await?;
+        let owner = self.beside(self.owner()?, address);
+        let sql = format!("DROP DATABASE IF EXISTS {}", address.name().quoted());
         let start = Instant::now();
         loop {
-            let dropped = owner.run(&format!("DROP DATABASE IF EXISTS {name}")).await;
-            match dropped {
+            match owner.run(&sql).await {
                 Err(_) if start.elapsed() < ENDING => {
                     self.end_sessions(address).await?;
                     sleep(Duration::from_millis(50)).await;

@@ -74,6 +74,11 @@ impl Postgres {
         postgres
     }
 
+    /// The port it listens on, the same over restarts.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// How a superuser reaches it. The port stays the same over restarts.
     pub fn url(&self) -> String {
         format!(
