@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::model::ROLL_KEY;
 use crate::plan::Feature;
 use crate::problem::Problem;
-use crate::tenant::InvalidSlug;
+use crate::tenant::{InvalidSlug, Tenant};
 
 /// What can go wrong on the way of a request.
 ///
@@ -59,6 +59,20 @@ pub enum Error {
     /// The application cannot start, for all of these reasons.
     #[error("{}", listed(.0))]
     CannotStart(Vec<Problem>),
+    /// A row of one tenant was used with the connection of another: a mistake of
+    /// the application, refused before a statement was sent. Only the log learns
+    /// of it.
+    #[error(
+        "a row of tenant `{}` ({}) was used with a connection of tenant `{}` ({}); use it with \
+         a connection of the tenant it was read for",
+        .row.slug(), .row.id(), .connection.slug(), .connection.id()
+    )]
+    WrongTenant {
+        /// Whose row it is.
+        row: Tenant,
+        /// Whose connection it is.
+        connection: Tenant,
+    },
     /// Everything else. Only the log learns what it was.
     #[error("internal error: {0}")]
     Internal(#[source] Source),
@@ -116,7 +130,7 @@ impl Error {
                 Some(detail.clone()),
             ),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", None),
-            Self::CannotStart(_) | Self::Internal(_) => {
+            Self::CannotStart(_) | Self::WrongTenant { .. } | Self::Internal(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal", None)
             }
         }
@@ -127,7 +141,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         match &self {
             Self::Unavailable(cause) => tracing::warn!(%cause, "answered 503"),
-            Self::Internal(_) | Self::CannotStart(_) => {
+            Self::Internal(_) | Self::WrongTenant { .. } | Self::CannotStart(_) => {
                 tracing::error!(error = %self, "answered 500");
             }
             _ => {}

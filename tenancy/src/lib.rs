@@ -12,6 +12,7 @@ pub use tenancy_runtime::app::{App, Tenancy};
 pub use tenancy_runtime::db::{self, TenantConn, TenantDb};
 pub use tenancy_runtime::error::{self, Error, Result};
 pub use tenancy_runtime::isolation::{self, Isolation, Strategy};
+pub use tenancy_runtime::model::Owned;
 pub use tenancy_runtime::provision::{self, Provisioner};
 pub use tenancy_runtime::resolve::{self, HeaderResolver};
 pub use tenancy_runtime::tenant::{self, Tenant};
@@ -22,7 +23,7 @@ pub mod prelude {
     pub use crate::http::{Json, Path, Query};
     pub use crate::tenant::{NewTenant, TenantRecord};
     pub use crate::{
-        App, Error, Provisioner, Result, Tenant, TenantConn, TenantDb, shared_model,
+        App, Error, Owned, Provisioner, Result, Tenant, TenantConn, TenantDb, shared_model,
         tenant_handler, tenant_model,
     };
     pub use axum::http::StatusCode;

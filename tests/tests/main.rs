@@ -9,6 +9,7 @@ mod dsl;
 mod examples;
 mod faults;
 mod life;
+mod owned;
 mod pooler;
 mod provisioning;
 mod scoped;

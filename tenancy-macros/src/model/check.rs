@@ -3,7 +3,7 @@
 use syn::Ident;
 
 use super::ir::{Audience, Column, Key, Model};
-use super::naming;
+use super::{item, naming};
 use crate::common::Errors;
 
 /// The column that tells tenants apart where they share tables.
@@ -11,6 +11,7 @@ const TENANT_ID: &str = "tenant_id";
 
 pub(super) fn check(model: &Model, errors: &mut Errors) {
     no_tenant_id(model, errors);
+    not_identifiable(model, errors);
     key_columns(model, errors);
     unique_and_index(model, errors);
     keys_differ(model, errors);
@@ -31,6 +32,28 @@ fn no_tenant_id(model: &Model, errors: &mut Errors) {
     for column in &model.columns {
         if column.name.sql == TENANT_ID || column.field == TENANT_ID {
             errors.at(&column.field, message);
+        }
+    }
+}
+
+/// Diesel takes an identifiable row for the key that it has, on any connection.
+fn not_identifiable(model: &Model, errors: &mut Errors) {
+    if model.audience == Audience::Shared {
+        return;
+    }
+    for derive in item::derives(&model.item.attrs) {
+        if derive
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "Identifiable")
+        {
+            errors.at(
+                derive,
+                format!(
+                    "with `Identifiable`, `diesel::update(&row)` would change another tenant's row of the same key; remove it, and read a row that is to be changed with `{}::find`",
+                    model.item.ident
+                ),
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{Attribute, Fields, Item, ItemStruct, Meta};
+use syn::{Attribute, Fields, Item, ItemStruct, Meta, Path};
 
 use super::attr::ColumnOptions;
 use crate::common::Errors;
@@ -161,6 +161,17 @@ pub(super) fn nested(attributes: &[Attribute], name: &str) -> Vec<Meta> {
     attributes
         .iter()
         .filter(|attribute| attribute.path().is_ident(name))
+        .filter_map(|attribute| attribute.parse_args_with(list).ok())
+        .flatten()
+        .collect()
+}
+
+/// Everything that the `#[derive(…)]`s name.
+pub(super) fn derives(attributes: &[Attribute]) -> Vec<Path> {
+    let list = syn::punctuated::Punctuated::<Path, syn::Token![,]>::parse_terminated;
+    attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("derive"))
         .filter_map(|attribute| attribute.parse_args_with(list).ok())
         .flatten()
         .collect()

@@ -16,7 +16,9 @@ use super::qualify::qualify;
 use super::session::Session;
 use super::statement::Statement;
 use super::transaction::DeferredTransactions;
+use crate::error::{Error, Result};
 use crate::isolation::Scope;
+use crate::tenant::Tenant;
 
 type PgRow = <AsyncPgConnection as AsyncConnectionCore>::Row<'static, 'static>;
 
@@ -50,11 +52,23 @@ type PgRow = <AsyncPgConnection as AsyncConnectionCore>::Row<'static, 'static>;
 pub struct TenantConn {
     session: PooledSession,
     scope: Scope,
+    /// `None` for the framework's own reads, which are nobody's.
+    tenant: Option<Tenant>,
 }
 
 impl TenantConn {
-    pub(super) fn new(session: PooledSession, scope: Scope) -> Self {
-        Self { session, scope }
+    pub(super) fn new(session: PooledSession, scope: Scope, tenant: Option<Tenant>) -> Self {
+        Self {
+            session,
+            scope,
+            tenant,
+        }
+    }
+
+    /// Whose connection it is.
+    pub(crate) fn tenant(&self) -> Result<&Tenant> {
+        let tenant = self.tenant.as_ref();
+        tenant.ok_or_else(|| Error::internal("this connection belongs to no tenant"))
     }
 
     pub(super) fn parts(&mut self) -> (&mut Session, &Scope) {
@@ -106,7 +120,7 @@ impl AsyncConnectionCore for TenantConn {
         T: AsQuery + 'query,
         T::Query: QueryFragment<Pg> + QueryId + 'query,
     {
-        let Self { session, scope } = self;
+        let Self { session, scope, .. } = self;
         let Session { conn, state, .. } = &mut **session;
         let statement = match Statement::new(source.as_query(), scope) {
             Ok(statement) => statement,
@@ -132,7 +146,7 @@ impl AsyncConnectionCore for TenantConn {
     where
         T: QueryFragment<Pg> + QueryId + 'query,
     {
-        let Self { session, scope } = self;
+        let Self { session, scope, .. } = self;
         let Session { conn, state, .. } = &mut **session;
         let statement = match Statement::new(source, scope) {
             Ok(statement) => statement,

@@ -48,6 +48,7 @@ impl TenantPool {
             return Ok(TenantDb {
                 scope: self.pool.with_role(scope),
                 source: Source::Pool(self.pool.clone()),
+                tenant: tenant.clone(),
             });
         };
         let databases = self.databases.clone().ok_or_else(|| {
@@ -59,6 +60,7 @@ impl TenantPool {
         Ok(TenantDb {
             scope,
             source: Source::Database(databases, address.clone(), schema.clone()),
+            tenant: tenant.clone(),
         })
     }
 }
@@ -83,6 +85,7 @@ impl TenantPool {
 pub struct TenantDb {
     source: Source,
     scope: Scope,
+    tenant: Tenant,
 }
 
 /// Where sessions come from.
@@ -106,6 +109,7 @@ impl TenantDb {
             Source::Pool(pool) => pool.get().await?,
             Source::Database(databases, address, schema) => databases.get(address, schema).await?,
         };
-        Ok(TenantConn::new(session, self.scope.clone()))
+        let tenant = Some(self.tenant.clone());
+        Ok(TenantConn::new(session, self.scope.clone(), tenant))
     }
 }

@@ -26,7 +26,7 @@ impl Pool {
         let pool = self.clone();
         async move {
             let scope = pool.with_role(Scope::outside());
-            let mut conn = TenantConn::new(pool.get().await?, scope);
+            let mut conn = TenantConn::new(pool.get().await?, scope, None);
             Ok(RunQueryDsl::load(query, &mut conn).await?)
         }
         .boxed()

@@ -2,16 +2,27 @@
 //!
 //! The macros write no SQL and hold no rules; they fill in [`ModelDef`], and
 //! everything else (the DDL of each layout, what `verify` compares) is computed
-//! here from it. Writing the `impl` by hand gives the same table:
+//! here from it. What names a row is its key or, where the rows of several
+//! tenants are at hand, a row that knows its tenant ([`Owned`]). Writing the
+//! `impl`s and functions by hand gives the same:
 //!
 //! ```
+//! use diesel::prelude::*;
+//! use diesel_async::RunQueryDsl;
+//! use tenancy_runtime::db::TenantConn;
+//! use tenancy_runtime::error::Result;
 //! use tenancy_runtime::model::{Audience, ColumnDef, Model, ModelDef, TenantModel};
+//! use tenancy_runtime::model::{IntoKey, Keyed, Owned};
 //!
 //! diesel::table! {
 //!     tenant.notes (id) { id -> Int8, text -> Text, }
 //! }
 //!
-//! struct Note;
+//! #[derive(Queryable, Selectable)]
+//! struct Note {
+//!     id: i64,
+//!     text: String,
+//! }
 //!
 //! impl Model for Note {
 //!     type Table = notes::table;
@@ -33,11 +44,35 @@
 //!     }
 //! }
 //! impl TenantModel for Note {}
+//!
+//! impl Keyed for Note {
+//!     type Key = i64;
+//!     fn key(&self) -> i64 {
+//!         self.id
+//!     }
+//! }
+//! impl IntoKey<Note> for i64 {
+//!     fn into_key(self, _: &TenantConn) -> Result<i64> {
+//!         Ok(self)
+//!     }
+//! }
+//!
+//! async fn find(key: impl IntoKey<Note>, db: &mut TenantConn) -> Result<Owned<Note>> {
+//!     let row = notes::table.find(key.into_key(db)?).select(Note::as_select());
+//!     Owned::one(row, db).await
+//! }
+//!
+//! async fn clear(key: impl IntoKey<Note>, db: &mut TenantConn) -> Result<()> {
+//!     let row = notes::table.find(key.into_key(db)?);
+//!     diesel::update(row).set(notes::text.eq("")).execute(db).await?;
+//!     Ok(())
+//! }
 //! ```
 
 mod ddl;
 mod definition;
 mod join;
+mod owned;
 mod reference;
 mod rows;
 
@@ -46,6 +81,7 @@ pub(crate) use ddl::quoted;
 pub use ddl::{Layout, PRIVILEGES_SHARED, PRIVILEGES_TENANT, ROLL, ROLL_KEY, create_roll};
 pub use definition::{Audience, ColumnDef, KeyDef, ModelDef, ReferenceDef};
 pub use join::{JoinOn, Joined};
+pub use owned::{IntoKey, Keyed, Owned};
 pub use reference::{RefersTo, refers_to_model, refers_to_shared_model};
 pub use rows::{delete, insert, present, update};
 

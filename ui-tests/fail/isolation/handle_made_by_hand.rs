@@ -4,8 +4,8 @@ use tenancy::db::Pool;
 use tenancy::isolation::Scope;
 use tenancy::prelude::*;
 
-fn handle(source: Pool, scope: Scope) -> TenantDb {
-    TenantDb { source, scope }
+fn handle(source: Pool, scope: Scope, tenant: Tenant) -> TenantDb {
+    TenantDb { source, scope, tenant }
 }
 
 fn main() {}

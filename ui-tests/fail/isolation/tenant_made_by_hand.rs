@@ -5,7 +5,7 @@ use tenancy::isolation::Scope;
 use tenancy::prelude::*;
 
 fn connection(session: PooledSession, scope: Scope) -> TenantConn {
-    TenantConn::new(session, scope)
+    TenantConn::new(session, scope, None)
 }
 
 fn tenant(record: TenantRecord) -> Tenant {

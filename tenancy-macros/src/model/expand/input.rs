@@ -8,7 +8,7 @@ use syn::{Attribute, Meta, Type, parse_quote};
 use super::super::ir::{Column, Model};
 use super::super::item::nested;
 use super::Names;
-use super::rows::{body, key_type};
+use super::rows::{body, key_argument};
 use super::table::docs;
 
 /// What of serde's on the struct holds for its input as well.
@@ -59,14 +59,17 @@ pub(super) fn new(model: &Model, names: &Names<'_>) -> TokenStream {
             .flatten();
         field(column, &quote!(#serde #diesel), &ty)
     });
-    let insert = body(model, || {
-        quote! {
-            let row = ::diesel::insert_into(#table::table).values(self).returning(
-                <#ident as ::diesel::SelectableHelper<::diesel::pg::Pg>>::as_returning(),
-            );
-            #private::insert(row, db).await
-        }
-    });
+    let insert = |how: TokenStream| {
+        body(model, || {
+            quote! {
+                let row = ::diesel::insert_into(#table::table).values(self).returning(
+                    <#ident as ::diesel::SelectableHelper<::diesel::pg::Pg>>::as_returning(),
+                );
+                #private::#how(row, db).await
+            }
+        })
+    };
+    let (insert, insert_owned) = (insert(quote!(insert)), insert(quote!(Owned::one)));
     quote! {
         #[doc = #docs]
         #[allow(dead_code)]
@@ -86,6 +89,18 @@ pub(super) fn new(model: &Model, names: &Names<'_>) -> TokenStream {
             /// A conflict when a unique key is taken or a referred row is missing.
             #visibility async fn insert(&self, db: &mut #krate::TenantConn) -> #krate::Result<#ident> {
                 #insert
+            }
+
+            /// Inserts the row and gives it back together with its tenant.
+            ///
+            /// # Errors
+            ///
+            /// Those of `insert`.
+            #visibility async fn insert_owned(
+                &self,
+                db: &mut #krate::TenantConn,
+            ) -> #krate::Result<#private::Owned<#ident>> {
+                #insert_owned
             }
         }
     }
@@ -133,9 +148,10 @@ pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
             &parse_quote!(::core::option::Option<#ty>),
         )
     });
-    let key = key_type(model);
+    let key = key_argument(names);
     let update = body(model, || {
         quote! {
+            let key = #private::IntoKey::<#ident>::into_key(key, db)?;
             let row = ::diesel::QueryDsl::find(#table::table, key);
             let changed = ::diesel::update(::core::clone::Clone::clone(&row)).set(self).returning(
                 <#ident as ::diesel::SelectableHelper<::diesel::pg::Pg>>::as_returning(),
@@ -167,7 +183,7 @@ pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
             /// unique key is taken or a referred row is missing.
             #visibility async fn update(
                 &self,
-                key: #key,
+                #key,
                 db: &mut #krate::TenantConn,
             ) -> #krate::Result<#ident> {
                 #update

@@ -3,11 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse_quote;
-use syn::punctuated::Punctuated;
-use syn::{Attribute, Path, Token};
+use syn::{Attribute, Path};
 
-use super::super::ir::Model;
-use super::super::item::nested;
+use super::super::ir::{Audience, Model};
+use super::super::item::{derives, nested};
 use super::Names;
 use super::input::column_name;
 
@@ -17,11 +16,10 @@ pub(super) fn expand(model: &Model, names: &Names<'_>) -> TokenStream {
     let keys = model.key_columns();
     let keys = keys.iter().map(|column| &column.name.rust);
 
-    let derived = derived(&item.attrs);
-    let missing = wanted(model, private).into_iter().filter(|path| {
-        let name = last(path);
-        !derived.contains(&name)
-    });
+    let derived: Vec<String> = derives(&item.attrs).iter().map(last).collect();
+    let missing = wanted(model, private)
+        .into_iter()
+        .filter(|path| !derived.contains(&last(path)));
     let derive: Attribute = parse_quote!(#[derive(#(#missing),*)]);
     // Ours comes first, so that `#[serde(…)]` and `#[diesel(…)]` of the user's
     // stand after the derive that gives them a meaning.
@@ -55,24 +53,12 @@ fn wanted(model: &Model, private: &TokenStream) -> Vec<Path> {
     // These two ask for columns and keys without a mistake; see `unsound` for the rest.
     if model.is_sound() {
         wanted.push(parse_quote!(::diesel::Queryable));
-        wanted.push(parse_quote!(::diesel::Identifiable));
+        // With it, `diesel::update(&row)` would take one tenant's row for another's.
+        if model.audience == Audience::Shared {
+            wanted.push(parse_quote!(::diesel::Identifiable));
+        }
     }
     wanted
-}
-
-/// The last segments of everything the user derives.
-fn derived(attributes: &[Attribute]) -> Vec<String> {
-    attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("derive"))
-        .filter_map(|attribute| {
-            attribute
-                .parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)
-                .ok()
-        })
-        .flatten()
-        .map(|path| last(&path))
-        .collect()
 }
 
 fn last(path: &Path) -> String {

@@ -4,6 +4,7 @@
 mod definition;
 mod input;
 mod item;
+mod keys;
 mod relations;
 mod rows;
 mod table;
@@ -32,10 +33,11 @@ pub(super) fn expand(model: &Model, krate: &Crate) -> TokenStream {
     let query = rows::query(model, &names);
     let rows = match model.audience {
         Audience::Tenant => {
+            let keys = keys::expand(model, &names);
             let write = rows::write(model, &names);
             let new = input::new(model, &names);
             let changes = input::changes(model, &names);
-            quote!(#write #new #changes)
+            quote!(#keys #write #new #changes)
         }
         // The application may only read the table.
         Audience::Shared => TokenStream::new(),

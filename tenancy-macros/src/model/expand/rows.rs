@@ -39,7 +39,7 @@ pub(super) fn query(model: &Model, names: &Names<'_>) -> TokenStream {
     }
 }
 
-/// `delete` and the names of the unique keys, for a table that is written to.
+/// `find`, `delete` and the names of the unique keys, for a tenant's table.
 pub(super) fn write(model: &Model, names: &Names<'_>) -> TokenStream {
     let Names {
         krate,
@@ -49,10 +49,18 @@ pub(super) fn write(model: &Model, names: &Names<'_>) -> TokenStream {
         ..
     } = names;
     let visibility = &model.item.vis;
-    let key = key_type(model);
+    let key = key_argument(names);
     let unique_names = unique_names(model);
+    let find = body(model, || {
+        quote! {
+            let key = #private::IntoKey::<#ident>::into_key(key, db)?;
+            let row = ::diesel::QueryDsl::find(Self::query(), key);
+            #private::Owned::one(row, db).await
+        }
+    });
     let delete = body(model, || {
         quote! {
+            let key = #private::IntoKey::<#ident>::into_key(key, db)?;
             let row = ::diesel::QueryDsl::find(#table::table, key);
             #private::delete(::diesel::delete(row), db).await
         }
@@ -62,13 +70,25 @@ pub(super) fn write(model: &Model, names: &Names<'_>) -> TokenStream {
         impl #ident {
             #unique_names
 
+            /// Reads the row with this key, and gives it together with its tenant.
+            ///
+            /// # Errors
+            ///
+            /// Not found when the tenant has no such row.
+            #visibility async fn find(
+                #key,
+                db: &mut #krate::TenantConn,
+            ) -> #krate::Result<#private::Owned<#ident>> {
+                #find
+            }
+
             /// Deletes the row with this key.
             ///
             /// # Errors
             ///
             /// Not found when the tenant has no such row; a conflict when
             /// another row refers to it.
-            #visibility async fn delete(key: #key, db: &mut #krate::TenantConn) -> #krate::Result<()> {
+            #visibility async fn delete(#key, db: &mut #krate::TenantConn) -> #krate::Result<()> {
                 #delete
             }
         }
@@ -95,6 +115,12 @@ fn unique_names(model: &Model) -> TokenStream {
             }
         })
         .collect()
+}
+
+/// The argument that names a row.
+pub(super) fn key_argument(names: &Names<'_>) -> TokenStream {
+    let Names { private, model, .. } = names;
+    quote!(key: impl #private::IntoKey<#model>)
 }
 
 /// The type of the key: that of its field, or of all its fields in order.

@@ -272,6 +272,13 @@ fn attributes_of_others_that_contradict_ours() {
         &of_fields("", "id: Uuid, #[cfg(test)] a: i32"),
         &["the same columns in every build"],
     );
+    one(
+        &of_item(
+            "",
+            "#[derive(PartialEq, diesel::Identifiable)] struct A { id: Uuid }",
+        ),
+        &["remove it, and read a row", "`A::find`"],
+    );
 }
 
 #[test]
