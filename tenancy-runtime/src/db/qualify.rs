@@ -225,6 +225,9 @@ fn comment_len(bytes: &[u8]) -> usize {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::tenant::{Locator, TenantId};

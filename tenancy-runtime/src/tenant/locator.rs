@@ -252,6 +252,9 @@ impl fmt::Debug for SchemaName {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

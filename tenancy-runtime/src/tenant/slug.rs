@@ -103,6 +103,9 @@ impl fmt::Debug for Slug {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
