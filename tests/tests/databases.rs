@@ -64,7 +64,7 @@ async fn many_databases_share_few_connections() {
     let databases = shop.tenancy.databases().unwrap();
     let requests = (0..120).map(async |n: usize| {
         let caller = shop.tenant(SLUGS[n % 6]);
-        let answer = if n % 3 == 0 {
+        let answer = if n.is_multiple_of(3) {
             caller
                 .post("/todos", json!({"title": format!("{n}")}))
                 .await

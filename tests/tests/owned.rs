@@ -140,7 +140,7 @@ async fn with_its_own_tenant_a_row_is_as_good_as_its_key() {
     let pool = database.pool(1, None);
     for db in [
         database.in_own_schema(&pool).await,
-        database.in_shared_tables(&pool),
+        database.in_shared_tables(&pool).await,
     ] {
         let mut conn = db.conn().await.unwrap();
         let (goal, row, step) = fill("one", &mut conn).await.unwrap();

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use uuid::{Builder, Uuid, Variant, Version};
 
-use super::*;
+use super::{DatabaseName, Locator, SchemaName, TenantId};
+use crate::db::DatabaseLogin;
 
 fn tenant_id() -> impl Strategy<Value = TenantId> {
     any::<[u8; 16]>().prop_map(|bytes| {
@@ -17,7 +18,15 @@ fn tenant_id() -> impl Strategy<Value = TenantId> {
 
 /// The names, one for each kind of place, that are made for a tenant of its own.
 fn names_of(id: TenantId) -> Vec<String> {
-    vec![Locator::dedicated_schema(id).schema().as_str().to_owned()]
+    let login = DatabaseLogin::from_template(&"postgres://app@db1/{database_name}".into());
+    let Some(Locator::Database(address, schema)) = login.unwrap().place_for(id) else {
+        panic!("a database");
+    };
+    vec![
+        Locator::dedicated_schema(id).schema().to_string(),
+        schema.to_string(),
+        address.name().to_string(),
+    ]
 }
 
 proptest! {
@@ -30,6 +39,26 @@ proptest! {
             // An inverse: no two tenants have one name.
             let (_, uuid) = name.split_once('_').unwrap();
             prop_assert_eq!(uuid.parse::<Uuid>().unwrap(), id.as_uuid());
+        }
+    }
+
+    #[test]
+    fn a_template_keeps_tenants_apart_or_is_refused(
+        before in "[a-zA-Z0-9_{}%-]{0,35}",
+        after in "[a-z0-9_]{0,35}",
+        ids in [tenant_id(), tenant_id()],
+    ) {
+        let template = format!("postgres://app@db1/{before}{{database_name}}{after}");
+        let Ok(login) = DatabaseLogin::from_template(&template.into()) else {
+            return Ok(());
+        };
+        let names = ids.map(|id| match login.place_for(id) {
+            Some(Locator::Database(address, _)) => address.name().to_string(),
+            _ => panic!("a database"),
+        });
+        prop_assert_eq!(names[0] == names[1], ids[0] == ids[1]);
+        for name in &names {
+            prop_assert!(name.len() <= 63 && name.parse::<DatabaseName>().is_ok(), "{name}");
         }
     }
 
