@@ -96,6 +96,32 @@ impl Workplace {
         self.start(program, args, vars).await.end().await
     }
 
+    /// Runs `program` until it ends by itself or `moment` has come: then it is
+    /// killed on the spot, and there is no end to tell of.
+    pub async fn run_until(
+        &self,
+        moment: impl Future<Output = ()>,
+        program: &str,
+        args: &[&str],
+        vars: &[(&str, &str)],
+    ) -> Option<Ended> {
+        let mut process = self.start(program, args, vars).await;
+        let mut moment = std::pin::pin!(moment);
+        loop {
+            if process.child.status().is_some() {
+                return Some(process.end().await);
+            }
+            let tick = tokio::time::sleep(Duration::from_millis(5));
+            tokio::select! {
+                () = &mut moment => break,
+                () = tick => {}
+            }
+        }
+        process.child.signal("KILL");
+        process.end().await;
+        None
+    }
+
     /// Starts `program`, and tells it to stop once it has logged `word`.
     ///
     /// # Panics

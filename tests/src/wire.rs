@@ -1,6 +1,7 @@
 //! A wire between client and server that counts round trips: how often the
 //! client speaks after the server has. Answers are held back a little, so that
-//! whatever the client sends without waiting arrives as one turn.
+//! whatever the client sends without waiting arrives as one turn. It can be cut
+//! before any turn: what the client says from then on reaches nobody.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,12 +9,22 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// The counting wire.
 pub struct Wire {
     /// The local port to connect to.
     pub port: u16,
-    turns: Arc<AtomicUsize>,
+    state: Arc<State>,
+}
+
+struct State {
+    turns: AtomicUsize,
+    /// The turn that does not get through any more.
+    cut_before: AtomicUsize,
+    /// How long answers are held back.
+    hold: Duration,
+    cut: Notify,
 }
 
 impl Wire {
@@ -23,35 +34,73 @@ impl Wire {
     ///
     /// When no port can be had.
     pub async fn to(server: String) -> Self {
+        Self::holding(server, Duration::from_millis(15)).await
+    }
+
+    /// The same for a wire to be cut: it holds nothing back, and counts only turns
+    /// that begin with a statement.
+    ///
+    /// # Panics
+    ///
+    /// When no port can be had.
+    pub async fn quick(server: String) -> Self {
+        Self::holding(server, Duration::ZERO).await
+    }
+
+    async fn holding(server: String, hold: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let turns = Arc::new(AtomicUsize::new(0));
-        let counter = turns.clone();
+        let state = Arc::new(State {
+            turns: AtomicUsize::new(0),
+            cut_before: AtomicUsize::new(usize::MAX),
+            hold,
+            cut: Notify::new(),
+        });
+        let shared = state.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let upstream = TcpStream::connect(&server).await.expect("the server");
-                tokio::spawn(forward(client, upstream, counter.clone()));
+                tokio::spawn(forward(client, upstream, shared.clone()));
             }
         });
-        Self { port, turns }
+        Self { port, state }
+    }
+
+    /// Lets so many turns through from now on, and then no more.
+    pub fn cut_after(&self, turns: usize) {
+        self.state.turns.store(0, Ordering::SeqCst);
+        self.state.cut_before.store(turns, Ordering::SeqCst);
+    }
+
+    /// Waits until a turn has not got through.
+    pub async fn until_cut(&self) {
+        self.state.cut.notified().await;
     }
 
     /// The round trips since the last call.
     pub fn take(&self) -> usize {
-        self.turns.swap(0, Ordering::SeqCst)
+        self.state.turns.swap(0, Ordering::SeqCst)
     }
 }
 
-async fn forward(client: TcpStream, server: TcpStream, turns: Arc<AtomicUsize>) {
+async fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let server_spoke = Arc::new(AtomicBool::new(true));
     let spoke = server_spoke.clone();
+    let hold = state.hold;
     let up = async move {
         let mut buffer = [0; 16_384];
         while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
-            if spoke.swap(false, Ordering::SeqCst) {
-                turns.fetch_add(1, Ordering::SeqCst);
+            // Logging in is no step of what is cut: only statements are.
+            let statement = !hold.is_zero() || b"QPB".contains(&buffer[0]);
+            if spoke.swap(false, Ordering::SeqCst) && statement {
+                state.turns.fetch_add(1, Ordering::SeqCst);
+            }
+            if state.turns.load(Ordering::SeqCst) > state.cut_before.load(Ordering::SeqCst) {
+                // From here on the client speaks to nobody, until it is gone.
+                state.cut.notify_one();
+                continue;
             }
             if to_server.write_all(&buffer[..read]).await.is_err() {
                 break;
@@ -63,11 +112,9 @@ async fn forward(client: TcpStream, server: TcpStream, turns: Arc<AtomicUsize>) 
         while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
             let mut read = read;
             // Hold the answer back until the server has fallen silent.
-            while let Ok(Ok(more @ 1..)) = tokio::time::timeout(
-                Duration::from_millis(15),
-                from_server.read(&mut buffer[read..]),
-            )
-            .await
+            while !hold.is_zero()
+                && let Ok(Ok(more @ 1..)) =
+                    tokio::time::timeout(hold, from_server.read(&mut buffer[read..])).await
             {
                 read += more;
             }

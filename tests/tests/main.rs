@@ -8,6 +8,7 @@ mod door;
 mod dsl;
 mod examples;
 mod faults;
+mod interrupted;
 mod life;
 mod owned;
 mod pooler;

@@ -123,13 +123,13 @@ impl TenantDatabases {
         }
     }
 
-    /// Drops the database, with all connections to it ended. One that is gone
-    /// already is no error.
-    pub(super) async fn drop(&self, address: &DatabaseAddress) -> Result<()> {
+    /// Drops the database, into which `app_role` is let no more, with all
+    /// connections to it ended. One that is gone already is no error.
+    pub(super) async fn drop(&self, address: &DatabaseAddress, app_role: &str) -> Result<()> {
         if !self.exists(address).await? {
             return Ok(());
         }
-        self.shut(address).await?;
+        self.shut(address, app_role).await?;
         let owner = self.beside(self.owner()?, address);
         let sql = format!("DROP DATABASE IF EXISTS {}", address.name().quoted());
         let start = Instant::now();
@@ -144,14 +144,16 @@ impl TenantDatabases {
         }
     }
 
-    /// Lets nobody in any more, and ends the sessions that are there but the
-    /// caller's own.
-    pub(super) async fn shut(&self, address: &DatabaseAddress) -> Result<()> {
+    /// Lets nobody in any more but the owner, and ends the sessions that are
+    /// there.
+    pub(super) async fn shut(&self, address: &DatabaseAddress, app_role: &str) -> Result<()> {
         let owner = self.beside(self.owner()?, address);
-        let name = address.name().quoted();
-        owner
-            .run(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
-            .await?;
+        let sql = format!(
+            "REVOKE ALL ON DATABASE {} FROM PUBLIC, {}",
+            address.name().quoted(),
+            quoted(app_role)
+        );
+        owner.run(&sql).await?;
         self.app.close(address);
         self.end_sessions(address).await
     }

@@ -201,14 +201,12 @@ async fn drop_database(
     let databases = tables.databases()?;
     let mut counts = Counts::new();
     if databases.exists(address).await? {
-        let database = databases.open(address)?;
-        // Opened before nobody is let in any more.
-        let mut transaction = database.begin().await?;
-        databases.shut(address).await?;
+        databases.shut(address, tables.app_role()).await?;
+        let mut transaction = databases.open(address)?.begin().await?;
         counts = count_rows(transaction.conn(), schema).await?;
         transaction.rollback().await?;
     }
-    databases.drop(address).await?;
+    databases.drop(address, tables.app_role()).await?;
     Ok(counts)
 }
 

@@ -237,7 +237,7 @@ impl Provisioner {
             let (_, tables) = self.data.as_ref().ok_or(Error::NotFound)?;
             // One that was there before is somebody else's.
             if !matches!(cause, Error::Conflict(_)) {
-                tables.databases()?.drop(address).await?;
+                tables.databases()?.drop(address, tables.app_role()).await?;
             }
             self.registry
                 .remove(record.id, None, Some(&mut transaction))
