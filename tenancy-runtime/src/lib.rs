@@ -7,7 +7,7 @@
 //! [`error`], [`problem`].
 //!
 //! Beside that way stand [`model`] (tables and their DDL), [`plan`] (features),
-//! [`provision`] (a tenant's life), [`config`], the management commands, and
+//! [`provision`] (a tenant's life), [`system`] (work across tenants), [`config`], the management commands, and
 //! [`app`], which wires everything.
 
 pub mod admit;
@@ -26,4 +26,5 @@ pub mod problem;
 pub mod provision;
 pub mod registry;
 pub mod resolve;
+pub mod system;
 pub mod tenant;

@@ -9,12 +9,13 @@ pub use tenancy_macros::tenant_handler;
 #[doc = include_str!("../docs/tenant_model.md")]
 pub use tenancy_macros::tenant_model;
 pub use tenancy_runtime::app::{App, Tenancy};
-pub use tenancy_runtime::db::{self, TenantConn, TenantDb};
+pub use tenancy_runtime::db::{self, SystemConn, TenantConn, TenantDb};
 pub use tenancy_runtime::error::{self, Error, Result};
 pub use tenancy_runtime::isolation::{self, Isolation, Strategy};
 pub use tenancy_runtime::model::Owned;
 pub use tenancy_runtime::provision::{self, Provisioner};
 pub use tenancy_runtime::resolve::{self, HeaderResolver};
+pub use tenancy_runtime::system::{self, SystemAccess};
 pub use tenancy_runtime::tenant::{self, Tenant};
 pub use tenancy_runtime::{admit, config, features, http, model, plan, problem, registry};
 
@@ -23,8 +24,8 @@ pub mod prelude {
     pub use crate::http::{Json, Path, Query};
     pub use crate::tenant::{NewTenant, TenantRecord};
     pub use crate::{
-        App, Error, Owned, Provisioner, Result, Tenant, TenantConn, TenantDb, shared_model,
-        tenant_handler, tenant_model,
+        App, Error, Owned, Provisioner, Result, SystemAccess, SystemConn, Tenant, TenantConn,
+        TenantDb, shared_model, tenant_handler, tenant_model,
     };
     pub use axum::http::StatusCode;
     pub use axum::response::IntoResponse;

@@ -1,5 +1,5 @@
 //! A throwaway database on the server of `TENANCY_TEST_POSTGRES_URL`, with an
-//! owner and an application role of its own. Tests run as the application role.
+//! owner, an application and a system role of its own. Tests run as the application role.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio_postgres::types::FromSql;
 use tokio_postgres::{Client, Config, NoTls};
 use uuid::Uuid;
 
-/// A database with an owner and an application role of its own.
+/// A database with an owner, an application and a system role of its own.
 pub struct Database {
     /// Connected as the owner of every table, subject to row-level security.
     pub owner: Client,
@@ -25,6 +25,7 @@ pub struct Database {
     pub app: Config,
     superuser_login: Config,
     owner_login: Config,
+    system_login: Config,
     app_role: String,
     shared: SchemaName,
     models: &'static [&'static ModelDef],
@@ -65,15 +66,18 @@ impl Database {
     pub async fn empty_on(url: &str) -> Self {
         let admin: Config = url.parse().expect("a PostgreSQL URL");
         let id = Uuid::now_v7().simple();
-        let (name, owner, app) = (
+        let (name, owner, app, system) = (
             format!("d_{id}"),
             format!("owner_{id}"),
             format!("app_{id}"),
+            format!("system_{id}"),
         );
         connect(&admin)
             .await
             .batch_execute(&format!(
-                "CREATE ROLE {owner} LOGIN CREATEDB PASSWORD 'o'; CREATE ROLE {app} LOGIN PASSWORD 'a'"
+                "CREATE ROLE {owner} LOGIN CREATEDB PASSWORD 'o'; \
+                 CREATE ROLE {app} LOGIN PASSWORD 'a'; \
+                 CREATE ROLE {system} LOGIN BYPASSRLS PASSWORD 's'"
             ))
             .await
             .expect("roles");
@@ -93,6 +97,7 @@ impl Database {
             superuser_login: admin.clone().dbname(&name).clone(),
             app: login(&app, "a"),
             owner_login: login(&owner, "o"),
+            system_login: login(&system, "s"),
             app_role: app,
             shared: "shared".parse().expect("a schema name"),
             models: &[],
@@ -111,6 +116,25 @@ impl Database {
     /// Never: the login names its user.
     pub fn owner_role(&self) -> &str {
         self.owner_login.get_user().expect("a user")
+    }
+
+    /// The role for work across tenants.
+    ///
+    /// # Panics
+    ///
+    /// Never: the login names its user.
+    pub fn system_role(&self) -> &str {
+        self.system_login.get_user().expect("a user")
+    }
+
+    /// How the system role logs in.
+    pub fn system_url(&self) -> String {
+        url(&self.system_login, None)
+    }
+
+    /// A plain connection of the system role.
+    pub async fn raw_system(&self) -> Client {
+        connect(&self.system_login).await
     }
 
     /// How the application logs in.
@@ -177,7 +201,7 @@ impl Database {
         connect(&login).await
     }
 
-    /// Waits until no session of the application or the owner is in a
+    /// Waits until no session of the application's roles is in a
     /// transaction: what was abandoned is closed, but not at once.
     ///
     /// # Panics
@@ -186,9 +210,10 @@ impl Database {
     pub async fn idle(&self) {
         let busy = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-             AND usename IN ('{}', '{}') AND state <> 'idle' AND xact_start IS NOT NULL",
+             AND usename IN ('{}', '{}', '{}') AND state <> 'idle' AND xact_start IS NOT NULL",
             self.app_role,
-            self.owner_role()
+            self.owner_role(),
+            self.system_role()
         );
         for _ in 0..500 {
             if self.value::<i64>(&busy).await == 0 {
@@ -268,7 +293,7 @@ impl Database {
             statements.push(create_roll(schema));
         }
         for model in self.models {
-            statements.extend(model.create(layout, &self.app_role));
+            statements.extend(model.create(layout, &[&self.app_role]));
         }
         for model in self.models {
             statements.extend(model.foreign_keys(layout));

@@ -18,6 +18,7 @@ mod servers;
 mod shop;
 mod soak;
 mod start;
+mod system;
 mod threats;
 
 tenancy::features! {

@@ -24,6 +24,9 @@ const BODY: &[&str] = &[
 /// Extractors that exist only for a tenant.
 const TENANT: &[&str] = &["Tenant", "TenantConn", "TenantDb"];
 
+/// What works on the data of all tenants.
+const SYSTEM: &str = "SystemAccess";
+
 /// Reports what keeps the function from being a handler.
 pub(super) fn check(function: &Function, tenant: TenantUse, errors: &mut Errors) {
     let signature = &function.signature;
@@ -59,6 +62,7 @@ pub(super) fn check(function: &Function, tenant: TenantUse, errors: &mut Errors)
             );
         }
         tenant_argument(ty, tenant, errors);
+        system_argument(ty, tenant, errors);
     }
     body_arguments(&types, errors);
 }
@@ -85,6 +89,19 @@ fn tenant_argument(ty: &Type, tenant: TenantUse, errors: &mut Errors) {
             format_args!("with `tenant = \"optional\"` there may be none: write `Option<{name}>`"),
         ),
         TenantUse::Optional | TenantUse::Required => {}
+    }
+}
+
+/// Who serves a tenant has no business with the data of all of them.
+fn system_argument(ty: &Type, tenant: TenantUse, errors: &mut Errors) {
+    if tenant != TenantUse::None && name_in(ty, &[SYSTEM]).is_some() {
+        errors.at(
+            ty,
+            format_args!(
+                "`{SYSTEM}` reaches the data of all tenants: give it a route of its own with \
+                 `tenant = \"none\"`, behind a check of who calls"
+            ),
+        );
     }
 }
 

@@ -1,5 +1,5 @@
 //! The database as the configuration says: a server, reached by the logins of
-//! two roles, or the embedded one, where one login takes two roles.
+//! two or three roles, or the embedded one, where one login takes all three.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::provision::probe;
 
-/// The pools of the two roles.
+/// The pools of the roles.
 pub(super) struct Data {
     pub(super) app: Pool,
     pub(super) app_role: String,
@@ -17,6 +17,8 @@ pub(super) struct Data {
     pub(super) owner_role: Option<String>,
     /// The login to the application's own database that can do the most.
     pub(super) main: Option<tokio_postgres::Config>,
+    pub(super) system: Option<Pool>,
+    pub(super) system_role: Option<String>,
     #[cfg(feature = "embedded")]
     pub(super) embedded: Option<crate::embedded::EmbeddedServer>,
 }
@@ -36,12 +38,20 @@ impl Data {
             Some(owner) => Some(role(owner, "TENANCY_OWNER_DATABASE_URL").await?),
             None => None,
         };
+        let system = config.system_database_url.as_ref().map(login).transpose()?;
+        let system = system.map(|login| pool(config, login, config.pool_size.min(4)));
+        let system_role = match &system {
+            Some(system) => Some(role(system, "TENANCY_SYSTEM_DATABASE_URL").await?),
+            None => None,
+        };
         Ok(Self {
             app,
             app_role,
             owner,
             owner_role,
             main: Some(main),
+            system,
+            system_role,
             #[cfg(feature = "embedded")]
             embedded: None,
         })
@@ -64,6 +74,7 @@ impl Data {
 
         const APP: &str = "tenancy_app";
         const OWNER: &str = "tenancy_owner";
+        const SYSTEM: &str = "tenancy_system";
         let problem = |wrong: String| {
             Problem::new(
                 "the embedded database",
@@ -93,6 +104,9 @@ impl Data {
                         CREATE ROLE {APP} NOLOGIN;
                         GRANT CREATE ON DATABASE postgres TO {OWNER};
                     END IF;
+                    IF to_regrole('{SYSTEM}') IS NULL THEN
+                        CREATE ROLE {SYSTEM} NOLOGIN BYPASSRLS;
+                    END IF;
                 END $$"
             ))
             .await?;
@@ -103,6 +117,8 @@ impl Data {
             owner: Some(pool.acting_as(OWNER)),
             owner_role: Some(OWNER.to_owned()),
             main: None,
+            system: Some(pool.acting_as(SYSTEM)),
+            system_role: Some(SYSTEM.to_owned()),
             embedded: Some(server),
         })
     }

@@ -20,6 +20,7 @@ use crate::problem::Problem;
 use crate::provision::{Provisioner, Tables, TenantDatabases, probe, verify};
 use crate::registry::{MemoryRegistry, PostgresRegistry, TenantRegistry};
 use crate::resolve::{Candidate, HeaderResolver, Resolver};
+use crate::system::{self, Configured, SystemAccess};
 use crate::tenant::{DatabaseAddress, Locator, NewTenant, SchemaName, Slug, Tenant, TenantStatus};
 
 /// The schema of the shared tables.
@@ -52,6 +53,7 @@ pub struct Tenancy {
     admission: Admission,
     provisioner: Provisioner,
     registry: Arc<dyn TenantRegistry>,
+    system: Option<SystemAccess>,
     data: Option<(TenantPool, Tables, Isolation, Data)>,
 }
 
@@ -100,6 +102,7 @@ impl Tenancy {
                 provisioner: Provisioner::new(Arc::clone(&registry), None)
                     .max_tenants(config.max_tenants),
                 registry,
+                system: None,
                 data: None,
             });
         };
@@ -108,7 +111,8 @@ impl Tenancy {
         let registry = registry.unwrap_or_else(|| {
             Arc::new(PostgresRegistry::new(data.app.clone(), data.owner.clone()))
         });
-        let tables = Tables::new(data.owner.clone(), &*data.app_role, shared.clone(), models);
+        let tables = Tables::new(data.owner.clone(), &*data.app_role, shared.clone(), models)
+            .system_role(data.system_role.clone());
         let databases = tenant_databases(config, &data, &tables);
         let pool = TenantPool::new(data.app.clone(), shared)
             .with_databases(databases.as_ref().map(|all| all.pools().clone()));
@@ -120,10 +124,16 @@ impl Tenancy {
             Arc::clone(&registry),
             Some((isolation.clone(), tables.clone())),
         );
+        let provisioner = provisioner.max_tenants(config.max_tenants);
+        let system = data
+            .system
+            .clone()
+            .map(|system| SystemAccess::new(system, pool.clone(), provisioner.clone()));
         Ok(Self {
             admission: Admission::new(resolver, Arc::clone(&registry), Some(pool.clone())),
-            provisioner: provisioner.max_tenants(config.max_tenants),
+            provisioner,
             registry,
+            system,
             data: Some((pool, tables, isolation, data)),
         })
     }
@@ -138,6 +148,9 @@ impl Tenancy {
             return Ok(());
         }
         self.registry.prepare(&data.app_role).await?;
+        if let Some(role) = &data.system_role {
+            system::grant(tables.owner()?, role).await?;
+        }
         self.provisioner.resume().await?;
         let places = self.places().await?;
         tables.prepare(places.shared, &places.schemas).await?;
@@ -217,7 +230,13 @@ impl Tenancy {
         let Some((_, tables, _, data)) = &self.data else {
             return Ok(Vec::new());
         };
-        let mut problems = probe::probe(&data.app, data.owner_role.as_deref()).await?;
+        let owner_role = data.owner_role.as_deref();
+        let mut problems = probe::probe(&data.app, owner_role).await?;
+        if let Some(system) = &data.system {
+            problems.extend(probe::probe_system(system, &data.app_role, owner_role).await?);
+        }
+        let system_role = data.system_role.as_deref();
+        problems.extend(system::verify(&data.app, &data.app_role, system_role).await?);
         match self.places().await {
             Ok(places) => {
                 let Places {
@@ -294,6 +313,19 @@ impl Tenancy {
         &self.provisioner
     }
 
+    /// Access to the data of all tenants, on a role of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CannotStart`] when `TENANCY_SYSTEM_DATABASE_URL` is not set, and
+    /// [`Error::Internal`] without a database.
+    pub fn system(&self) -> Result<SystemAccess> {
+        if self.data.is_none() {
+            return Err(Error::internal("the application has no database"));
+        }
+        self.system.clone().ok_or_else(system::not_configured)
+    }
+
     /// Who admits them.
     #[must_use]
     pub fn admission(&self) -> &Admission {
@@ -338,7 +370,8 @@ impl Tenancy {
         #[cfg(feature = "embedded")]
         if let Some((.., mut data)) = self.data {
             let embedded = data.embedded.take();
-            drop((self.admission, self.provisioner, self.registry, data));
+            drop((self.admission, self.provisioner, self.registry));
+            drop((self.system, data));
             if let Some(server) = embedded {
                 server.stop().await.map_err(Error::internal)?;
             }
@@ -387,7 +420,8 @@ fn tenant_databases(config: &Config, data: &Data, tables: &Tables) -> Option<Ten
     settings.wait = config.pool_timeout;
     settings.idle = config.pool_idle_timeout;
     settings.prepared_statements = config.prepared_statements;
-    let tables = tables.clone();
+    // The system role's pool leads to the application's own database only.
+    let tables = tables.clone().system_role(None);
     let owner_role = data.owner_role.clone();
     let prove = move |app: Pool, schema: SchemaName| -> BoxFuture<'static, Result<()>> {
         let (tables, owner_role) = (tables.clone(), owner_role.clone());
@@ -437,6 +471,7 @@ fn router(tenancy: &Tenancy, routes: Vec<Route>, routers: Vec<(TenantUse, Router
     all.fallback(http::not_found)
         .method_not_allowed_fallback(http::method_not_allowed)
         .layer(Extension(tenancy.provisioner.clone()))
+        .layer(Extension(Configured(tenancy.system.clone())))
         .layer(CatchPanicLayer::custom(http::panicked))
         .layer(TraceLayer::new_for_http())
 }

@@ -1,4 +1,4 @@
-//! The two logins. What is wrong with a URL is said without quoting it: its
+//! The logins. What is wrong with a URL is said without quoting it: its
 //! parser's own messages may quote a piece of a password that was not
 //! percent-encoded.
 
@@ -6,41 +6,78 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::config::Host;
 
 use super::read::Reader;
-use super::variables::{DATABASE_URL, OWNER_DATABASE_URL, Variable};
+use super::variables::{DATABASE_URL, OWNER_DATABASE_URL, SYSTEM_DATABASE_URL, Variable};
 use crate::problem::{Problem, shown};
 
 const FORM: &str = "postgres://user:password@host:5432/database";
 
-/// Reads both URLs and checks them against each other.
-pub(super) fn read(reader: &mut Reader) -> (Option<SecretString>, Option<SecretString>) {
+/// The logins of the three roles, as far as they are set and good.
+pub(super) struct Logins {
+    pub(super) application: Option<SecretString>,
+    pub(super) owner: Option<SecretString>,
+    pub(super) system: Option<SecretString>,
+}
+
+/// Reads the URLs and checks them against each other.
+pub(super) fn read(reader: &mut Reader) -> Logins {
     let application = read_one(reader, DATABASE_URL);
     let owner = read_one(reader, OWNER_DATABASE_URL);
-    if reader.is_set(OWNER_DATABASE_URL) && !reader.is_set(DATABASE_URL) {
-        reader.problem(Problem::new(
-            OWNER_DATABASE_URL.name,
-            format!("is set, but {} is not", DATABASE_URL.name),
-            format!(
-                "write the application role's login as {}={FORM}: the application never serves \
-                 as the owner",
-                DATABASE_URL.name
-            ),
-        ));
+    let system = read_one(reader, SYSTEM_DATABASE_URL);
+    for (variable, role) in [
+        (OWNER_DATABASE_URL, "the owner"),
+        (SYSTEM_DATABASE_URL, "the system role"),
+    ] {
+        if reader.is_set(variable) && !reader.is_set(DATABASE_URL) {
+            reader.problem(Problem::new(
+                variable.name,
+                format!("is set, but {} is not", DATABASE_URL.name),
+                format!(
+                    "write the application role's login as {}={FORM}: the application never \
+                     serves as {role}",
+                    DATABASE_URL.name
+                ),
+            ));
+        }
     }
-    if let (Some((_, application)), Some((_, owner))) = (&application, &owner)
-        && application.get_user() == owner.get_user()
-    {
-        let user = application.get_user().unwrap_or("the system's user");
-        reader.problem(Problem::new(
-            format!("{} and {}", DATABASE_URL.name, OWNER_DATABASE_URL.name),
-            format!(
-                "both log in as `{}`, and an owner is not held by row-level security",
-                shown(user)
-            ),
+    let pairs = [
+        (
+            [&application, &owner],
+            [DATABASE_URL, OWNER_DATABASE_URL],
+            "an owner is not held by row-level security",
             "give the application a role of its own that owns nothing",
-        ));
+        ),
+        (
+            [&application, &system],
+            [DATABASE_URL, SYSTEM_DATABASE_URL],
+            "the system role is not held by row-level security",
+            "give system access a role of its own",
+        ),
+        (
+            [&owner, &system],
+            [OWNER_DATABASE_URL, SYSTEM_DATABASE_URL],
+            "an owner can change the trail that system access leaves",
+            "give system access a role of its own that owns nothing",
+        ),
+    ];
+    for (logins, variables, why, remedy) in pairs {
+        let [Some((_, one)), Some((_, other))] = logins else {
+            continue;
+        };
+        if one.get_user() == other.get_user() {
+            let user = one.get_user().unwrap_or("the system's user");
+            reader.problem(Problem::new(
+                format!("{} and {}", variables[0].name, variables[1].name),
+                format!("both log in as `{}`, and {why}", shown(user)),
+                remedy,
+            ));
+        }
     }
     let url = |read: Option<(SecretString, _)>| read.map(|(url, _)| url);
-    (url(application), url(owner))
+    Logins {
+        application: url(application),
+        owner: url(owner),
+        system: url(system),
+    }
 }
 
 fn read_one(

@@ -43,6 +43,8 @@ pub struct Config {
     /// The application role's login to the databases that tenants have of their
     /// own, and the owner's; `None` where no server is used.
     pub tenant_databases: Option<TenantLogins>,
+    /// The system role's login, for work across tenants; `None` does without.
+    pub system_database_url: Option<SecretString>,
     /// The address to serve on.
     pub listen: SocketAddr,
     /// How tenants are kept apart; `None` in an application without a database.

@@ -235,19 +235,20 @@ pub(super) fn config(
 ) -> Result<super::Config, Vec<Problem>> {
     use super::variables::*;
 
-    let (database_url, owner_database_url) = super::database::read(&mut reader);
+    let logins = super::database::read(&mut reader);
     let tenant_databases = super::template::read(
         &mut reader,
         defaults.database_url_template,
-        database_url.as_ref(),
-        owner_database_url.as_ref(),
+        logins.application.as_ref(),
+        logins.owner.as_ref(),
     );
     let listen = reader.address(LISTEN, SocketAddr::from(([127, 0, 0, 1], 8000)));
     let isolation = reader.isolation(ISOLATION_STRATEGY, defaults.isolation);
     reader.resolution(RESOLUTION_STRATEGY, defaults.custom_resolver);
     let config = super::Config {
-        database_url,
-        owner_database_url,
+        database_url: logins.application,
+        owner_database_url: logins.owner,
+        system_database_url: logins.system,
         tenant_databases,
         listen,
         isolation,

@@ -7,6 +7,7 @@ use crate::isolation::Strategy;
 
 const APP: &str = "postgres://app:hunter2@localhost/app";
 const OWNER: &str = "postgres://owner:hunter2@localhost/app";
+const SYSTEM: &str = "postgres://system:hunter2@localhost/app";
 
 fn read(defaults: Defaults, vars: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     let vars = vars.iter().map(|&(n, v)| (n.to_owned(), v.to_owned()));
@@ -32,6 +33,7 @@ fn problem(defaults: Defaults, vars: &[(&str, &str)]) -> String {
 fn nothing_set_gives_the_defaults() {
     let config = read(rls(), &[("PATH", "/bin"), ("TENANCY_TEST_PG", "x")]).unwrap();
     assert!(config.database_url.is_none() && config.owner_database_url.is_none());
+    assert!(config.system_database_url.is_none());
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
     assert_eq!(config.isolation, Some(Isolation::single(Strategy::Rls)));
     assert_eq!(config.tenant_header, "x-tenant-id");
@@ -47,6 +49,7 @@ fn every_variable_of_the_table_is_read() {
     let vars = [
         ("TENANCY_DATABASE_URL", APP),
         ("TENANCY_OWNER_DATABASE_URL", OWNER),
+        ("TENANCY_SYSTEM_DATABASE_URL", SYSTEM),
         (
             "TENANCY_DATABASE_URL_TEMPLATE",
             "postgres://app:s@db2/{database_name}",
@@ -76,6 +79,7 @@ fn every_variable_of_the_table_is_read() {
     let exposed = |url: Option<SecretString>| url.unwrap().expose_secret().to_owned();
     assert_eq!(exposed(config.database_url), APP);
     assert_eq!(exposed(config.owner_database_url), OWNER);
+    assert_eq!(exposed(config.system_database_url), SYSTEM);
     assert_eq!(config.listen.to_string(), "[::]:80");
     assert_eq!(config.isolation, Some(Isolation::single(Strategy::Schema)));
     assert_eq!(config.tenant_header, "x-org");
@@ -182,6 +186,23 @@ fn the_owner_never_serves() {
     ];
     let same = problem(rls(), &vars);
     assert!(same.contains("both log in as `app`"), "{same}");
+}
+
+#[test]
+fn the_system_s_login_is_a_third_one() {
+    let alone = problem(rls(), &[("TENANCY_SYSTEM_DATABASE_URL", SYSTEM)]);
+    assert!(alone.contains("TENANCY_DATABASE_URL is not"), "{alone}");
+
+    let logins = [
+        ("TENANCY_DATABASE_URL", APP),
+        ("TENANCY_OWNER_DATABASE_URL", OWNER),
+    ];
+    for (name, taken) in logins {
+        let vars = [logins[0], logins[1], ("TENANCY_SYSTEM_DATABASE_URL", taken)];
+        let same = problem(rls(), &vars);
+        let about = format!("{name} and TENANCY_SYSTEM_DATABASE_URL: both log in as");
+        assert!(same.starts_with(&about), "{same}");
+    }
 }
 
 #[test]

@@ -37,6 +37,11 @@ pub(super) const OWNER_DATABASE_URL: Variable = variable(
     "none",
     "The owner's login to the same database, for migrations and provisioning.",
 );
+pub(super) const SYSTEM_DATABASE_URL: Variable = variable(
+    "TENANCY_SYSTEM_DATABASE_URL",
+    "none",
+    "The system role's login to the same database, for audited work across tenants.",
+);
 pub(super) const DATABASE_URL_TEMPLATE: Variable = variable(
     "TENANCY_DATABASE_URL_TEMPLATE",
     "from the attribute, or TENANCY_DATABASE_URL with another name",
@@ -118,9 +123,10 @@ pub(super) const EMBEDDED: Variable = variable(
 
 /// Every variable, in the order in which people meet them. What is not here is
 /// refused as unknown.
-static VARIABLES: [Variable; 17] = [
+static VARIABLES: [Variable; 18] = [
     DATABASE_URL,
     OWNER_DATABASE_URL,
+    SYSTEM_DATABASE_URL,
     DATABASE_URL_TEMPLATE,
     OWNER_DATABASE_URL_TEMPLATE,
     LISTEN,

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::isolation::Scope;
 use crate::tenant::Tenant;
 
-type PgRow = <AsyncPgConnection as AsyncConnectionCore>::Row<'static, 'static>;
+pub(super) type PgRow = <AsyncPgConnection as AsyncConnectionCore>::Row<'static, 'static>;
 
 /// A connection that sees one tenant's rows and no others.
 ///

@@ -3,7 +3,7 @@ use super::databases::Databases;
 use super::pool::Pool;
 use crate::error::{Error, Result};
 use crate::isolation::Scope;
-use crate::tenant::{DatabaseAddress, Locator, SchemaName, Tenant};
+use crate::tenant::{DatabaseAddress, Locator, SchemaName, Tenant, TenantRecord};
 
 /// The application role's pools, from which admitted tenants get their handles.
 #[derive(Debug, Clone)]
@@ -39,6 +39,16 @@ impl TenantPool {
     /// data, by an application that had no database then, or with a database of
     /// its own and no login to such is configured.
     pub fn db(&self, tenant: &Tenant) -> Result<TenantDb> {
+        self.handle(tenant.clone())
+    }
+
+    /// The handle of a tenant that nobody admitted: for system access, which
+    /// leaves its own trail.
+    pub(crate) fn of_record(&self, tenant: &TenantRecord) -> Result<TenantDb> {
+        self.handle(Tenant::admitted(tenant.clone()))
+    }
+
+    fn handle(&self, tenant: Tenant) -> Result<TenantDb> {
         let locator =
             tenant.record().locator.as_ref().ok_or_else(|| {
                 Error::internal(format!("tenant `{}` has no data", tenant.slug()))
@@ -48,7 +58,7 @@ impl TenantPool {
             return Ok(TenantDb {
                 scope: self.pool.with_role(scope),
                 source: Source::Pool(self.pool.clone()),
-                tenant: tenant.clone(),
+                tenant,
             });
         };
         let databases = self.databases.clone().ok_or_else(|| {
@@ -60,8 +70,18 @@ impl TenantPool {
         Ok(TenantDb {
             scope,
             source: Source::Database(databases, address.clone(), schema.clone()),
-            tenant: tenant.clone(),
+            tenant,
         })
+    }
+
+    /// The schema of the shared tables.
+    pub(crate) fn shared_schema(&self) -> &SchemaName {
+        &self.shared
+    }
+
+    /// The most connections there can be.
+    pub(crate) fn size(&self) -> u32 {
+        self.pool.size()
     }
 }
 

@@ -21,6 +21,7 @@ mod pool;
 mod qualify;
 mod session;
 mod statement;
+mod system;
 mod transaction;
 mod unscoped;
 
@@ -31,5 +32,6 @@ pub use login::{DatabaseLogin, PLACEHOLDER};
 pub use pool::{Pool, PoolSettings, PooledSession};
 pub use qualify::{Qualified, qualify};
 pub use session::Session;
+pub use system::{AuditedTransactions, SystemConn};
 pub use transaction::DeferredTransactions;
 pub use unscoped::Transaction;

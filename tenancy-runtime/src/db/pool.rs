@@ -31,6 +31,7 @@ pub struct PoolSettings {
 pub struct Pool {
     inner: bb8::Pool<SessionManager>,
     role: Option<&'static str>,
+    size: u32,
 }
 
 /// A session on loan; it goes back to the pool, or is closed, when dropped.
@@ -67,7 +68,11 @@ impl Pool {
                 prepared_statements: settings.prepared_statements,
                 budget,
             });
-        Self { inner, role: None }
+        Self {
+            inner,
+            role: None,
+            size: settings.size,
+        }
     }
 
     /// The same connections, used as another role than the one they log in as:
@@ -78,6 +83,7 @@ impl Pool {
         Self {
             inner: self.inner.clone(),
             role: Some(role),
+            size: self.size,
         }
     }
 
@@ -116,6 +122,11 @@ impl Pool {
     pub async fn check_login(&self) -> Result<(), Error> {
         let opened = self.inner.dedicated_connection().await;
         opened.map(drop).map_err(Error::unavailable)
+    }
+
+    /// The most connections there can be.
+    pub(crate) fn size(&self) -> u32 {
+        self.size
     }
 
     /// How many connections are open, in use or idle.

@@ -97,6 +97,37 @@ pub fn qualify(sql: &str, scope: &Scope) -> Qualified {
     }
 }
 
+/// Words that begin or end a transaction or a part of one.
+const TRANSACTION_WORDS: &[&str] = &[
+    "begin",
+    "start",
+    "commit",
+    "end",
+    "rollback",
+    "abort",
+    "prepare",
+    "savepoint",
+    "release",
+];
+
+/// Whether one of the statements in `sql` begins or ends a transaction, or a
+/// part of one.
+pub(super) fn controls_transaction(sql: &str) -> bool {
+    let mut rest = sql;
+    let mut at_start = true;
+    while !rest.is_empty() {
+        let token = Token::next(rest);
+        let text = &rest[..token.len];
+        rest = &rest[token.len..];
+        let is = |word: &&str| text.eq_ignore_ascii_case(word);
+        if at_start && token.kind == Kind::Word && TRANSACTION_WORDS.iter().any(is) {
+            return true;
+        }
+        at_start = text == ";" || (at_start && token.kind == Kind::Space);
+    }
+    false
+}
+
 fn names_stateful_function(word: &str) -> bool {
     STATEFUL_FUNCTIONS
         .iter()
@@ -285,6 +316,31 @@ mod tests {
             sql("SELECT 'é' FROM \"tenant\".t"),
             "SELECT 'é' FROM \"t_1\".t"
         );
+    }
+
+    #[test]
+    fn the_control_of_transactions_is_told_from_other_words() {
+        for control in [
+            "COMMIT",
+            " /* a */ Rollback to a",
+            "; end",
+            "SELECT 1; -- a\nbegin",
+            "SAVEPOINT a",
+            "PREPARE TRANSACTION 'a'",
+        ] {
+            assert!(controls_transaction(control), "{control}");
+        }
+        for other in [
+            "SELECT 1",
+            "SELECT commit FROM t",
+            "SELECT 'a; COMMIT'",
+            "SELECT 1 /* ; COMMIT */",
+            "SET LOCAL lock_timeout = 1; LOCK TABLE t",
+            "UPDATE t SET \"end\" = 1",
+            "DO $$ BEGIN END $$",
+        ] {
+            assert!(!controls_transaction(other), "{other}");
+        }
     }
 
     #[test]

@@ -68,18 +68,65 @@ impl TransactionManager<TenantConn> for DeferredTransactions {
         result?;
         if depth == 1 && std::mem::take(&mut state.failed) {
             // PostgreSQL would answer COMMIT with a silent rollback.
-            return Err(Error::DatabaseError(
-                DatabaseErrorKind::Unknown,
-                Box::new(
-                    "the transaction was rolled back: one of its statements had failed".to_owned(),
-                ),
-            ));
+            return Err(failure(STATEMENT_FAILED));
         }
         Ok(())
     }
 
     fn transaction_manager_status_mut(tenant: &mut TenantConn) -> &mut TransactionManagerStatus {
         &mut tenant.parts().0.state.transactions
+    }
+}
+
+impl TenantConn {
+    /// Runs `work` in a transaction, all or nothing.
+    pub(crate) async fn all_or_nothing<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Self) -> crate::error::Result<T>,
+    ) -> crate::error::Result<T> {
+        DeferredTransactions::begin_transaction(self).await?;
+        let outcome = match work(self).await {
+            Ok(value) => self.ends_at(1).map(|()| value).map_err(Into::into),
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(value) => {
+                DeferredTransactions::commit_transaction(self).await?;
+                Ok(value)
+            }
+            Err(error) => {
+                // Where this fails the session is not used again, and
+                // PostgreSQL rolls back when it closes.
+                let _ = DeferredTransactions::rollback_transaction(self).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether all transactions that were begun beyond `depth` have ended.
+    pub(super) fn ends_at(&mut self, depth: u32) -> QueryResult<()> {
+        if self.parts().0.state.depth()? == depth {
+            return Ok(());
+        }
+        Err(failure("a transaction that was begun has not ended"))
+    }
+
+    /// Whether a statement has failed without its transaction's end since.
+    pub(super) fn has_failed(&mut self) -> bool {
+        self.parts().0.state.failed
+    }
+
+    /// Undoes all that came after the savepoint of `depth`, however the levels
+    /// above it were left.
+    pub(super) async fn rollback_to(&mut self, depth: u32) -> QueryResult<()> {
+        let (Session { conn, state, .. }, _) = self.parts();
+        let sql = format!("ROLLBACK TO SAVEPOINT tenancy_{depth}");
+        finish(conn, state, &sql).await?;
+        state.failed = false;
+        while state.depth()? > depth {
+            change(state, TransactionDepthChange::DecreaseDepth)?;
+        }
+        Ok(())
     }
 }
 
@@ -96,6 +143,14 @@ async fn finish(
     let result = simple(conn, sql).await;
     state.leave();
     result
+}
+
+/// What is said of a transaction that PostgreSQL will not commit.
+pub(super) const STATEMENT_FAILED: &str =
+    "the transaction was rolled back: one of its statements had failed";
+
+pub(super) fn failure(what: &str) -> Error {
+    Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(what.to_owned()))
 }
 
 fn change(state: &mut SessionState, change: TransactionDepthChange) -> QueryResult<()> {

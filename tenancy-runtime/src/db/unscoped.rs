@@ -25,8 +25,7 @@ impl Pool {
     {
         let pool = self.clone();
         async move {
-            let scope = pool.with_role(Scope::outside());
-            let mut conn = TenantConn::new(pool.get().await?, scope, None);
+            let mut conn = pool.outside().await?;
             Ok(RunQueryDsl::load(query, &mut conn).await?)
         }
         .boxed()
@@ -40,6 +39,12 @@ impl Pool {
         session.conn.batch_execute(sql).await?;
         session.state.leave();
         Ok(())
+    }
+
+    /// A connection that belongs to no tenant.
+    pub(crate) async fn outside(&self) -> Result<TenantConn> {
+        let scope = self.with_role(Scope::outside());
+        Ok(TenantConn::new(self.get().await?, scope, None))
     }
 
     /// Begins a transaction that belongs to no tenant.

@@ -246,3 +246,52 @@ async fn a_server_that_died_is_started_anew_with_its_data() {
     close(client).await;
     server.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_three_roles_take_turns_on_the_one_connection() {
+    use diesel::sql_types::{Bool, Text};
+    use diesel_async::RunQueryDsl;
+
+    use crate::error::Result;
+
+    #[derive(diesel::QueryableByName)]
+    struct Role {
+        #[diesel(sql_type = Text)]
+        name: String,
+        #[diesel(sql_type = Bool)]
+        superuser: bool,
+    }
+    let role = || {
+        diesel::sql_query(
+            "SELECT rolname::text AS name, rolsuper AS superuser FROM pg_catalog.pg_roles \
+             WHERE rolname = current_user",
+        )
+    };
+    let app = crate::app::App::new("roles", "1.0.0")
+        .isolation(crate::isolation::Isolation::single(
+            crate::isolation::Strategy::Rls,
+        ))
+        .embedded(Embedded::Temporary)
+        .seed("acme-corp")
+        .seed("globex");
+    let config = crate::config::Config::from_vars(app.defaults(), []).unwrap();
+    let (tenancy, router) = app.start(config).await.unwrap();
+    let system = tenancy.system().unwrap();
+    let all = system.run("a test", "to see", async |conn| {
+        let seen: Result<Role> = Ok(role().get_result(conn).await?);
+        seen
+    });
+    let all = all.await.unwrap();
+    assert_eq!((&*all.name, all.superuser), ("tenancy_system", false));
+    let each = system.for_each_tenant("a test", "to see", 4, async |_, conn| {
+        let seen: Result<Role> = Ok(role().get_result(conn).await?);
+        seen
+    });
+    let each = each.await.unwrap();
+    assert_eq!(each.len(), 2);
+    for (slug, role) in each {
+        assert_eq!(role.unwrap().name, "tenancy_app", "{slug}");
+    }
+    drop((router, system));
+    tenancy.stop().await.unwrap();
+}

@@ -41,6 +41,16 @@ impl Scope {
         }
     }
 
+    /// The shared tables of all tenants: for the system role, which row-level
+    /// security does not hold.
+    pub(crate) fn system(shared: &SchemaName) -> Self {
+        Self {
+            tenant_schema: shared.quoted(),
+            shared_schema: shared.quoted(),
+            settings: Vec::new(),
+        }
+    }
+
     /// Adds a setting that holds in every transaction of this scope.
     #[must_use]
     pub fn with_setting(mut self, name: &'static str, value: impl Into<String>) -> Self {

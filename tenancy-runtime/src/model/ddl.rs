@@ -9,14 +9,14 @@ use super::{Audience, ColumnDef, ModelDef, ReferenceDef};
 use crate::isolation::rls;
 use crate::tenant::SchemaName;
 
-/// What the application role may do with a tenant's table. Neither `TRUNCATE`
+/// What the application's and the system role may do with a tenant's table. Neither `TRUNCATE`
 /// nor `REFERENCES`: row-level security does not apply to them
 /// ([Row Security Policies]).
 ///
 /// [Row Security Policies]: https://www.postgresql.org/docs/current/ddl-rowsecurity.html
 pub const PRIVILEGES_TENANT: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE"];
 
-/// What the application role may do with a table that all tenants read.
+/// What the two roles may do with a table that all tenants read.
 pub const PRIVILEGES_SHARED: &[&str] = &["SELECT"];
 
 /// The table that lists the tenants whose rows lie in the shared tables. Each of
@@ -88,7 +88,7 @@ impl ModelDef {
         format!("{}_pkey", self.table)
     }
 
-    /// What the application role may do with the table.
+    /// What the application's and the system role may do with the table.
     #[must_use]
     pub fn privileges(&self) -> &'static [&'static str] {
         match self.audience {
@@ -98,19 +98,15 @@ impl ModelDef {
     }
 
     /// The statements that make the table with its indexes, row-level security
-    /// and grants to `app_role`; not its foreign keys, which need all tables.
+    /// and grants to `roles`; not its foreign keys, which need all tables.
     #[must_use]
-    pub fn create(&self, layout: Layout<'_>, app_role: &str) -> Vec<String> {
+    pub fn create(&self, layout: Layout<'_>, roles: &[&str]) -> Vec<String> {
         let table = layout.table(self);
-        let role = quoted(app_role);
         let mut statements = vec![
             self.create_table(layout),
             format!("REVOKE ALL ON {table} FROM PUBLIC"),
-            format!(
-                "GRANT {} ON {table} TO {role}",
-                self.privileges().join(", ")
-            ),
         ];
+        statements.extend(roles.iter().map(|role| self.grant(layout, role)));
         statements.extend(self.indexes.iter().map(|index| {
             let columns = layout.key(self, index.columns);
             format!("CREATE INDEX {} ON {table} ({columns})", quoted(index.name))
@@ -119,6 +115,17 @@ impl ModelDef {
             statements.extend(self.row_level_security(layout));
         }
         statements
+    }
+
+    /// The statement that grants `role` what it may do with the table.
+    #[must_use]
+    pub fn grant(&self, layout: Layout<'_>, role: &str) -> String {
+        format!(
+            "GRANT {} ON {} TO {}",
+            self.privileges().join(", "),
+            layout.table(self),
+            quoted(role)
+        )
     }
 
     fn create_table(&self, layout: Layout<'_>) -> String {
@@ -275,7 +282,7 @@ mod tests {
     fn every_key_of_the_shared_layout_leads_with_tenant_id() {
         let shared: SchemaName = "shared".parse().unwrap();
         let layout = Layout::Shared(&shared);
-        let sql = [TODOS.create(layout, "app"), TODOS.foreign_keys(layout)]
+        let sql = [TODOS.create(layout, &["app"]), TODOS.foreign_keys(layout)]
             .concat()
             .join(";\n");
         for expected in [
@@ -299,7 +306,7 @@ mod tests {
             own: &own,
             shared: &shared,
         };
-        let sql = [TODOS.create(layout, "app"), TODOS.foreign_keys(layout)]
+        let sql = [TODOS.create(layout, &["app"]), TODOS.foreign_keys(layout)]
             .concat()
             .join(";\n");
         assert!(!sql.contains("tenant_id"), "{sql}");

@@ -1,8 +1,11 @@
-//! What the application's login may do besides what it should: a role that
+//! What the logins may do besides what they should: an application's role that
 //! row-level security does not hold makes every policy worthless ([Row Security
-//! Policies]), so the application does not start with one.
+//! Policies]), so the application does not start with one. The system role has
+//! to be past the policies, and nothing more than that.
 //!
 //! [Row Security Policies]: https://www.postgresql.org/docs/current/ddl-rowsecurity.html
+
+use std::collections::BTreeMap;
 
 use diesel::sql_types::{Array, Bool, Text};
 
@@ -48,10 +51,12 @@ struct Powers {
     owned: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
     memberships: Vec<String>,
+    #[diesel(sql_type = Array<Text>)]
+    members: Vec<String>,
 }
 
-/// `$1`: the owner's role, or empty. A superuser is a member of every role as
-/// far as `pg_has_role` goes, so memberships are asked of others only.
+/// `$1`: the other roles. A superuser is a member of every role as far as
+/// `pg_has_role` goes, so memberships are asked of others only.
 const POWERS: &str = "
     SELECT r.rolname::text AS role, r.rolsuper AS superuser, r.rolbypassrls AS bypassrls,
         r.rolcreaterole AS createrole, r.rolreplication AS replication,
@@ -63,13 +68,18 @@ const POWERS: &str = "
         ARRAY(SELECT o.rolname::text FROM pg_catalog.pg_roles o
             WHERE o.oid <> r.oid AND NOT r.rolsuper AND pg_has_role(r.oid, o.oid, 'MEMBER')
             AND (o.rolsuper OR o.rolbypassrls OR o.rolcreaterole OR o.rolreplication
-                OR o.rolname = $1
+                OR o.rolname = ANY ($1)
                 OR o.rolname IN ('pg_read_all_data', 'pg_write_all_data',
                     'pg_read_server_files', 'pg_write_server_files',
                     'pg_execute_server_program')
                 OR EXISTS (SELECT FROM pg_catalog.pg_class c
                     JOIN pg_catalog.pg_policy p ON p.polrelid = c.oid WHERE c.relowner = o.oid))
-            ORDER BY 1) AS memberships
+            ORDER BY 1) AS memberships,
+        ARRAY(SELECT o.rolname::text FROM pg_catalog.pg_roles o
+            WHERE o.oid <> r.oid AND NOT o.rolsuper AND pg_has_role(o.oid, r.oid, 'MEMBER')
+            AND (o.rolname = ANY ($1) OR EXISTS (SELECT FROM pg_catalog.pg_class c
+                    JOIN pg_catalog.pg_policy p ON p.polrelid = c.oid WHERE c.relowner = o.oid))
+            ORDER BY 1) AS members
     FROM pg_catalog.pg_roles r WHERE r.rolname = current_user";
 
 /// Everything that makes the application's role unsafe, each with the statement
@@ -79,35 +89,101 @@ const POWERS: &str = "
 ///
 /// Those of the database.
 pub async fn probe(app: &Pool, owner_role: Option<&str>) -> Result<Vec<Problem>> {
-    let owner = owner_role.unwrap_or_default().to_owned();
-    let rows: Vec<Powers> = app
-        .read(diesel::sql_query(POWERS).bind::<Text, _>(owner))
-        .await?;
-    let powers = rows
-        .into_iter()
-        .next()
-        .ok_or_else(|| Error::internal("the application's role is not in pg_roles"))?;
-    Ok(powers.problems(owner_role))
+    let others = owner_role.map(|owner| (owner, OWNS)).into_iter().collect();
+    let powers = Powers::of(app, &others).await?;
+    let mut problems = Report::about(format!("the application's role `{}`", powers.role));
+    if powers.bypassrls {
+        problems.held(
+            &powers.role,
+            "BYPASSRLS",
+            "row-level security does not hold it",
+        );
+    }
+    powers.report(&mut problems, &others);
+    Ok(problems.found)
+}
+
+/// Everything that makes the system role unsafe, or unfit for its work. It and
+/// the other two roles must not be able to act as each other.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn probe_system(
+    system: &Pool,
+    app_role: &str,
+    owner_role: Option<&str>,
+) -> Result<Vec<Problem>> {
+    let mut others: Others<'_> = owner_role.map(|owner| (owner, OWNS)).into_iter().collect();
+    others.insert(app_role, "which serves tenants");
+    let powers = Powers::of(system, &others).await?;
+    let role = quoted(&powers.role);
+    let mut problems = Report::about(format!("the system role `{}`", powers.role));
+    if !powers.bypassrls && !powers.superuser {
+        problems.found(
+            "has no BYPASSRLS, so row-level security hides all rows from it".to_owned(),
+            &format!("ALTER ROLE {role} BYPASSRLS"),
+        );
+    }
+    for member in &powers.members {
+        problems.found(
+            format!("has `{member}` as a member, which can so act for all tenants"),
+            &format!("REVOKE {role} FROM {}", quoted(member)),
+        );
+    }
+    powers.report(&mut problems, &others);
+    Ok(problems.found)
+}
+
+/// The roles that another one must not be able to act as, and what they are.
+type Others<'a> = BTreeMap<&'a str, &'static str>;
+
+const OWNS: &str = "which owns the tables";
+
+/// What is found about a role.
+struct Report {
+    about: String,
+    found: Vec<Problem>,
+}
+
+impl Report {
+    fn about(about: String) -> Self {
+        let found = Vec::new();
+        Self { about, found }
+    }
+
+    fn found(&mut self, wrong: String, remedy: &str) {
+        let problem = Problem::new(&*self.about, wrong, format!("run: {remedy}"));
+        self.found.push(problem);
+    }
+
+    fn held(&mut self, role: &str, attribute: &str, why: &str) {
+        self.found(
+            format!("has {attribute}, so {why}"),
+            &format!("ALTER ROLE {} NO{attribute}", quoted(role)),
+        );
+    }
 }
 
 impl Powers {
-    fn problems(self, owner_role: Option<&str>) -> Vec<Problem> {
-        let about = format!("the application's role `{}`", self.role);
+    /// Those of the role that `pool` works as, and what it has to do with `others`.
+    async fn of(pool: &Pool, others: &Others<'_>) -> Result<Self> {
+        let others: Vec<String> = others.keys().map(ToString::to_string).collect();
+        let rows: Vec<Self> = pool
+            .read(diesel::sql_query(POWERS).bind::<Array<Text>, _>(others))
+            .await?;
+        let row = rows.into_iter().next();
+        row.ok_or_else(|| Error::internal("a login's role is not in pg_roles"))
+    }
+
+    /// What neither the application nor system access may have.
+    fn report(&self, problems: &mut Report, others: &Others<'_>) {
         let role = quoted(&self.role);
-        let mut problems = Vec::new();
-        let mut found = |wrong: String, remedy: String| {
-            problems.push(Problem::new(&*about, wrong, format!("run: {remedy}")));
-        };
         for (held, attribute, why) in [
             (
                 self.superuser,
                 "SUPERUSER",
-                "row-level security does not hold it",
-            ),
-            (
-                self.bypassrls,
-                "BYPASSRLS",
-                "row-level security does not hold it",
+                "nothing that protects the database holds it",
             ),
             (
                 self.createrole,
@@ -121,38 +197,31 @@ impl Powers {
             ),
         ] {
             if held {
-                found(
-                    format!("has {attribute}, so {why}"),
-                    format!("ALTER ROLE {role} NO{attribute}"),
-                );
+                problems.held(&self.role, attribute, why);
             }
         }
         if self.owns_database {
-            found(
+            problems.found(
                 "owns the database, so it can change what protects it".to_owned(),
-                "ALTER DATABASE … OWNER TO another role".to_owned(),
+                "ALTER DATABASE … OWNER TO another role",
             );
         }
         if !self.owned.is_empty() {
-            found(
+            problems.found(
                 format!(
                     "owns {}, and an owner can lift row-level security",
                     self.owned.join(", ")
                 ),
-                format!("REASSIGN OWNED BY {role} TO another role"),
+                &format!("REASSIGN OWNED BY {role} TO another role"),
             );
         }
         for group in &self.memberships {
-            let reason = if owner_role == Some(group) {
-                "which owns the tables"
-            } else {
-                "which can do more than an application may"
-            };
-            found(
+            let reason = others.get(&**group);
+            let reason = reason.unwrap_or(&"which can do more than this role may");
+            problems.found(
                 format!("is a member of `{group}`, {reason}"),
-                format!("REVOKE {} FROM {role}", quoted(group)),
+                &format!("REVOKE {} FROM {role}", quoted(group)),
             );
         }
-        problems
     }
 }

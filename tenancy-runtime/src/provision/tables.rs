@@ -22,6 +22,7 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('tenancy.table
 pub struct Tables {
     owner: Option<Pool>,
     app_role: String,
+    system_role: Option<String>,
     shared: SchemaName,
     models: Vec<&'static ModelDef>,
     databases: Option<TenantDatabases>,
@@ -40,6 +41,7 @@ impl Tables {
         Self {
             owner,
             app_role: app_role.into(),
+            system_role: None,
             shared,
             models,
             databases: None,
@@ -69,16 +71,33 @@ impl Tables {
         })
     }
 
+    /// Grants the tables to the system role as well.
+    #[must_use]
+    pub fn system_role(mut self, role: Option<String>) -> Self {
+        self.system_role = role;
+        self
+    }
+
     /// The schema of the shared tables.
     #[must_use]
     pub fn shared_schema(&self) -> &SchemaName {
         &self.shared
     }
 
-    /// The role that the tables are granted to.
+    /// The application's role, which the tables are granted to.
     #[must_use]
     pub fn app_role(&self) -> &str {
         &self.app_role
+    }
+
+    /// The system role, if there is one.
+    pub(super) fn system(&self) -> Option<&str> {
+        self.system_role.as_deref()
+    }
+
+    /// Every role that the tables are granted to.
+    pub(super) fn roles(&self) -> Vec<&str> {
+        [&*self.app_role].into_iter().chain(self.system()).collect()
     }
 
     pub(crate) fn owner(&self) -> Result<&Pool> {
@@ -120,9 +139,10 @@ impl Tables {
         (Layout::Dedicated { own, shared }, models.collect())
     }
 
-    /// Makes what is missing: the shared schema with its tables, and in the
-    /// tenants' own schemas the tables of models that came later. Safe to
-    /// repeat, also from several processes at once.
+    /// Makes what is missing: the shared schema with its tables, in the tenants'
+    /// own schemas the tables of models that came later, and the grants to a
+    /// system role that came later. Safe to repeat, also from several processes
+    /// at once.
     ///
     /// # Errors
     ///
@@ -143,6 +163,8 @@ impl Tables {
         let there = Inventory::read(&mut transaction, own).await?;
         for schema in own.iter().filter(|schema| there.has(schema)) {
             let (layout, models) = self.in_own_schema(schema);
+            self.admit_system(&mut transaction, layout, &there, schema, &models)
+                .await?;
             self.create(&mut transaction, layout, &there.missing(schema, models))
                 .await?;
         }
@@ -161,6 +183,8 @@ impl Tables {
         }
         let there = Inventory::read(transaction, std::slice::from_ref(shared)).await?;
         let (layout, models) = self.in_shared_schema(with_tenants);
+        self.admit_system(transaction, layout, &there, shared, &models)
+            .await?;
         self.create(transaction, layout, &there.missing(shared, models))
             .await
     }
@@ -194,28 +218,30 @@ impl Tables {
         own: &SchemaName,
         new: bool,
     ) -> Result<()> {
-        let databases = self.databases()?;
+        // The system role's pool leads to the application's own database only.
+        let this = &self.clone().system_role(None);
+        let databases = this.databases()?;
         let database = databases.open(address)?;
         database.check_login().await?;
         let mut transaction = database.begin().await?;
         let sql = format!(
             "{LOCK}; {}; CREATE SCHEMA IF NOT EXISTS {}; {}",
-            databases.access(address, &self.app_role),
-            self.shared.quoted(),
-            self.access(&self.shared)
+            databases.access(address, &this.app_role),
+            this.shared.quoted(),
+            this.access(&this.shared)
         );
         transaction.conn().batch_execute(&sql).await?;
-        self.prepare_shared(&mut transaction, false).await?;
+        this.prepare_shared(&mut transaction, false).await?;
         let there = Inventory::read(&mut transaction, std::slice::from_ref(own)).await?;
         if there.has(own) {
-            let (layout, models) = self.in_own_schema(own);
-            self.create(&mut transaction, layout, &there.missing(own, models))
+            let (layout, models) = this.in_own_schema(own);
+            this.create(&mut transaction, layout, &there.missing(own, models))
                 .await?;
         } else if new {
-            self.create_dedicated(&mut transaction, own).await?;
+            this.create_dedicated(&mut transaction, own).await?;
         }
-        let (_, shared_models) = self.in_shared_schema(false);
-        shared_rows::copy(from, &mut transaction, &self.shared, &shared_models).await?;
+        let (_, shared_models) = this.in_shared_schema(false);
+        shared_rows::copy(from, &mut transaction, &this.shared, &shared_models).await?;
         transaction.commit().await
     }
 
@@ -240,10 +266,36 @@ impl Tables {
     }
 
     fn access(&self, schema: &SchemaName) -> String {
-        let (schema, role) = (schema.quoted(), quoted(&self.app_role));
+        let schema = schema.quoted();
+        let roles: Vec<_> = self.roles().into_iter().map(quoted).collect();
+        let roles = roles.join(", ");
         format!(
-            "REVOKE ALL ON SCHEMA {schema} FROM PUBLIC; GRANT USAGE ON SCHEMA {schema} TO {role}"
+            "REVOKE ALL ON SCHEMA {schema} FROM PUBLIC; GRANT USAGE ON SCHEMA {schema} TO {roles}"
         )
+    }
+
+    /// Grants the system role the tables that are there already: it may have
+    /// been configured after they were made.
+    async fn admit_system(
+        &self,
+        transaction: &mut Transaction,
+        layout: Layout<'_>,
+        there: &Inventory,
+        schema: &SchemaName,
+        models: &[&'static ModelDef],
+    ) -> Result<()> {
+        let Some(role) = self.system() else {
+            return Ok(());
+        };
+        let usage = format!(
+            "GRANT USAGE ON SCHEMA {} TO {}",
+            schema.quoted(),
+            quoted(role)
+        );
+        let models = models.iter().filter(|model| there.holds(schema, model));
+        let grants = models.map(|model| model.grant(layout, role));
+        let sql: Vec<String> = std::iter::once(usage).chain(grants).collect();
+        Ok(transaction.conn().batch_execute(&sql.join(";\n")).await?)
     }
 
     async fn create(
@@ -254,7 +306,7 @@ impl Tables {
     ) -> Result<()> {
         let tables = models
             .iter()
-            .flat_map(|model| model.create(layout, &self.app_role));
+            .flat_map(|model| model.create(layout, &self.roles()));
         // Models may refer to each other, so the keys come when all are there.
         let keys = models.iter().flat_map(|model| model.foreign_keys(layout));
         let sql: Vec<String> = tables.chain(keys).collect();
@@ -308,9 +360,12 @@ impl Inventory {
         schema: &SchemaName,
         mut models: Vec<&'static ModelDef>,
     ) -> Vec<&'static ModelDef> {
-        if let Some(tables) = self.0.get(schema.as_str()) {
-            models.retain(|model| !tables.contains(model.table));
-        }
+        models.retain(|model| !self.holds(schema, model));
         models
+    }
+
+    fn holds(&self, schema: &SchemaName, model: &ModelDef) -> bool {
+        let tables = self.0.get(schema.as_str());
+        tables.is_some_and(|tables| tables.contains(model.table))
     }
 }

@@ -8,7 +8,7 @@
 
 use diesel::sql_types::{Array, Bool, Nullable, Text};
 
-use super::Tables;
+use super::{Tables, schemas};
 use crate::db::Pool;
 use crate::error::Result;
 use crate::isolation::rls;
@@ -40,6 +40,8 @@ pub async fn verify(
     for column in columns(app, &expected).await? {
         problems.push(column.problem());
     }
+    let schemas = expected.iter().map(Expected::schema).collect();
+    problems.extend(schemas::closed(app, schemas, tables.roles()).await?);
     Ok(problems)
 }
 
@@ -80,6 +82,8 @@ struct Found {
     #[diesel(sql_type = Array<Text>)]
     granted: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
+    granted_to_system: Vec<String>,
+    #[diesel(sql_type = Array<Text>)]
     policies: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
     loose_keys: Vec<String>,
@@ -95,6 +99,9 @@ const FACTS: &str = "
         ARRAY(SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE',
                 'REFERENCES', 'TRIGGER']) p
             WHERE c.oid IS NOT NULL AND has_table_privilege($3, c.oid, p)) AS granted,
+        ARRAY(SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE',
+                'REFERENCES', 'TRIGGER']) p
+            WHERE c.oid IS NOT NULL AND has_table_privilege($4, c.oid, p)) AS granted_to_system,
         ARRAY(SELECT concat_ws('|', p.polname, p.polcmd,
                 CASE WHEN p.polpermissive THEN 'permissive' ELSE 'restrictive' END,
                 p.polroles::text, pg_get_expr(p.polqual, p.polrelid),
@@ -125,7 +132,8 @@ async fn facts(app: &Pool, tables: &Tables, expected: &[Expected<'_>]) -> Result
         diesel::sql_query(FACTS)
             .bind::<Array<Text>, _>(schemas)
             .bind::<Array<Text>, _>(names)
-            .bind::<Text, _>(tables.app_role()),
+            .bind::<Text, _>(tables.app_role())
+            .bind::<Nullable<Text>, _>(tables.system()),
     )
     .await
 }
@@ -155,7 +163,17 @@ fn compare(problems: &mut Vec<Problem>, tables: &Tables, table: &Expected<'_>, f
     if table.is_guarded() {
         guarded(found, &name, &mut wrong);
     }
-    grants(table.model, found, &name, &role, &mut wrong);
+    grants(table.model, &found.granted, &name, &role, &mut wrong);
+    if let Some(system) = tables.system() {
+        let role = quoted(system);
+        grants(
+            table.model,
+            &found.granted_to_system,
+            &name,
+            &role,
+            &mut wrong,
+        );
+    }
 }
 
 fn guarded(found: &Found, name: &str, wrong: &mut impl FnMut(String, String)) {
@@ -203,13 +221,13 @@ fn guarded(found: &Found, name: &str, wrong: &mut impl FnMut(String, String)) {
 
 fn grants(
     model: &ModelDef,
-    found: &Found,
+    granted: &[String],
     name: &str,
     role: &str,
     wrong: &mut impl FnMut(String, String),
 ) {
     let due = model.privileges();
-    let granted: Vec<&str> = found.granted.iter().map(String::as_str).collect();
+    let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
     let missing: Vec<&str> = due
         .iter()
         .copied()

@@ -12,8 +12,9 @@ use crate::model::quoted;
 use crate::problem::Problem;
 
 /// Each step runs once, in order, and is never edited after a release.
-const STEPS: &[&str] = &[
-    "
+const STEPS: &[&str] = &[TENANTS, LIFE, SYSTEM_ACCESS];
+
+const TENANTS: &str = "
     CREATE TABLE tenancy.tenants (
         id uuid PRIMARY KEY,
         slug text NOT NULL UNIQUE
@@ -28,8 +29,10 @@ const STEPS: &[&str] = &[
     );
     -- Two tenants never live in one schema of their own.
     CREATE UNIQUE INDEX tenants_own_schema ON tenancy.tenants (schema_name)
-        WHERE strategy = 'schema'",
-    "
+        WHERE strategy = 'schema'";
+
+/// A tenant's whole life, in a database of its own as well.
+const LIFE: &str = "
     ALTER TABLE tenancy.tenants
         DROP CONSTRAINT tenants_status_check,
         ADD CONSTRAINT tenants_status_check CHECK (status IN
@@ -53,11 +56,26 @@ const STEPS: &[&str] = &[
         receipt jsonb NOT NULL,
         destroyed_at timestamptz NOT NULL
     );
-    CREATE INDEX receipts_slug_idx ON tenancy.receipts (slug, destroyed_at)",
-];
+    CREATE INDEX receipts_slug_idx ON tenancy.receipts (slug, destroyed_at)";
 
-/// Held while steps run, so that of several processes one runs them.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('tenancy.migrations', 0))";
+/// The trail of system access; `system::trail` writes it.
+const SYSTEM_ACCESS: &str = "
+    CREATE TABLE tenancy.system_access (
+        id uuid NOT NULL,
+        event text NOT NULL CHECK (event IN ('begun', 'done', 'failed')),
+        at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        role text NOT NULL DEFAULT current_user,
+        actor text NOT NULL CHECK (btrim(actor) <> ''),
+        reason text NOT NULL CHECK (btrim(reason) <> ''),
+        tenant_id uuid,
+        PRIMARY KEY (id, event)
+    );
+    REVOKE ALL ON tenancy.system_access FROM PUBLIC";
+
+/// Held while the schema `tenancy` changes, so that of several processes one
+/// changes it.
+pub(crate) const LOCK: &str =
+    "SELECT pg_advisory_xact_lock(hashtextextended('tenancy.migrations', 0))";
 
 /// Brings the registry's schema up to date, and lets `app_role` read it.
 pub(super) async fn run(owner: &Pool, app_role: &str) -> Result<()> {

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::tenant::{Receipt, Slug, TenantId, TenantRecord};
 
 pub use memory::MemoryRegistry;
+pub(crate) use migrations::LOCK;
 pub use postgres::PostgresRegistry;
 
 /// A store of tenants.

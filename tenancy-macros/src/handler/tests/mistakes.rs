@@ -285,6 +285,22 @@ fn tenants_that_are_not_there() {
 }
 
 #[test]
+fn all_tenants_are_not_for_those_who_serve_one() {
+    let system = quote!(
+        async fn purge(system: SystemAccess) {}
+    );
+    let said = "`SystemAccess` reaches the data of all tenants: give it a route of its own with \
+                `tenant = \"none\"`, behind a check of who calls";
+    for attribute in [
+        quote!(post, "/purge"),
+        quote!(post, "/purge", tenant = "optional"),
+    ] {
+        assert_eq!(of(attribute, system.clone()), [said]);
+    }
+    assert!(of(quote!(post, "/purge", tenant = "none"), system).is_empty());
+}
+
+#[test]
 fn all_are_reported_at_once() {
     let mistakes = of(
         quote!(gett, "todos/:id", tenant = "non", featur = "exports"),
