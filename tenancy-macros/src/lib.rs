@@ -1,4 +1,4 @@
-//! The attribute macros of `tenancy`. Depend on `tenancy`, which re-exports and
+//! The macros of `tenancy`. Depend on `tenancy`, which re-exports and
 //! documents them with examples that run.
 //!
 //! Each macro has a folder of its own with the same stages: `attr` parses what
@@ -13,6 +13,7 @@
 mod app;
 mod common;
 mod handler;
+mod migrations;
 mod model;
 
 use proc_macro::TokenStream;
@@ -30,6 +31,11 @@ pub fn shared_model(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn tenant_handler(attribute: TokenStream, item: TokenStream) -> TokenStream {
     handler::tenant_handler(attribute.into(), item.into()).into()
+}
+
+#[proc_macro]
+pub fn migrations(input: TokenStream) -> TokenStream {
+    migrations::migrations(input.into()).into()
 }
 
 #[proc_macro_attribute]

@@ -2,6 +2,8 @@
 
 #[doc = include_str!("../docs/app.md")]
 pub use tenancy_macros::app;
+#[doc = include_str!("../docs/migrations.md")]
+pub use tenancy_macros::migrations;
 #[doc = include_str!("../docs/shared_model.md")]
 pub use tenancy_macros::shared_model;
 #[doc = include_str!("../docs/tenant_handler.md")]

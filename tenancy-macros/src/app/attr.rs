@@ -23,6 +23,7 @@ pub(super) enum Key {
     Header,
     Embedded,
     Models,
+    Migrations,
     Routes,
     Seed,
 }
@@ -110,6 +111,12 @@ pub(super) const OPTIONS: Choices<Definition> = Choices {
             Key::Models,
             Shape::Paths,
             "models(Todo, crate::plans::Plan)",
+        ),
+        option(
+            "migrations",
+            Key::Migrations,
+            Shape::Text,
+            "migrations = \"migrations\"",
         ),
         option(
             "routes",

@@ -78,6 +78,7 @@ pub(super) fn check(written: &Written, errors: &mut Errors) -> Option<App> {
         resolver: complete(written, &[Key::Resolver, Key::Header], resolver)?,
         embedded: complete(written, &[Key::Embedded], embedded)?,
         models: written.paths(Key::Models).to_vec(),
+        migrations: written.text(Key::Migrations).cloned(),
         routes: written.paths(Key::Routes).to_vec(),
         seeds: written.texts(Key::Seed).to_vec(),
     })
@@ -267,7 +268,7 @@ fn needs_a_database(written: &Written, errors: &mut Errors) {
     if written.get(Key::Isolation).is_some() {
         return;
     }
-    for option in [Key::Embedded, Key::Models]
+    for option in [Key::Embedded, Key::Models, Key::Migrations]
         .into_iter()
         .filter_map(|key| written.get(key))
     {

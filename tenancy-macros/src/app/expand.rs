@@ -84,6 +84,11 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         },
     });
     let models = &app.models;
+    // The folder is read, and its mistakes told, by the macro for it.
+    let migrations = app
+        .migrations
+        .iter()
+        .map(|folder| quote_spanned!(folder.span()=> .migrations(#krate::migrations!(#folder))));
     let routes = &app.routes;
     let seeds = &app.seeds;
     quote! {
@@ -96,6 +101,7 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         #(.resolver(#resolver))*
         #(#embedded)*
         #(.model::<#models>())*
+        #(#migrations)*
         #(.route::<#routes>())*
         #(.seed(#seeds))*
     }

@@ -10,6 +10,8 @@ pub(super) struct App {
     pub(super) resolver: Option<Resolver>,
     pub(super) embedded: Option<Embedded>,
     pub(super) models: Vec<Path>,
+    /// The folder.
+    pub(super) migrations: Option<LitStr>,
     pub(super) routes: Vec<Path>,
     pub(super) seeds: Vec<LitStr>,
 }

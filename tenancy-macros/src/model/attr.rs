@@ -14,6 +14,7 @@ pub(super) struct ModelOptions {
     pub(super) table: Option<LitStr>,
     pub(super) uniques: Vec<Fields>,
     pub(super) indexes: Vec<Fields>,
+    pub(super) migrated: Option<Ident>,
 }
 
 /// What stands in the `#[column(…)]`s of one field.
@@ -44,6 +45,11 @@ const MODEL: &[Choice<ModelOptions>] = &[
         name: "index",
         example: "index(first_field, second_field)",
         form: Form::Fields(|options, fields| options.indexes.push(fields)),
+    },
+    Choice {
+        name: "migrated",
+        example: "migrated",
+        form: Form::Flag(|options, name| options.migrated = Some(name)),
     },
 ];
 

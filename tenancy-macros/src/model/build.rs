@@ -63,6 +63,7 @@ pub(super) fn model(
         primary_key,
         uniques,
         indexes,
+        migrated: options.migrated,
     }
 }
 

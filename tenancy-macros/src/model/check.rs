@@ -16,6 +16,7 @@ pub(super) fn check(model: &Model, errors: &mut Errors) {
     unique_and_index(model, errors);
     keys_differ(model, errors);
     key_names(model, errors);
+    migrated(model, errors);
 }
 
 /// The macro adds no such field and the table has none: a tenant that cannot be
@@ -87,6 +88,26 @@ fn key_columns(model: &Model, errors: &mut Errors) {
                 format!("a primary key is unique and has an index already; remove `{mark}`"),
             );
         }
+    }
+}
+
+/// Migrations run for tenants, and make what belongs to a table.
+fn migrated(model: &Model, errors: &mut Errors) {
+    let Some(option) = &model.migrated else {
+        return;
+    };
+    if model.audience == Audience::Shared {
+        errors.at(
+            option,
+            "migrations make tenants' tables, once for each place; the table of a shared model is made by the framework: remove `migrated`",
+        );
+        return;
+    }
+    for index in &model.indexes {
+        errors.push(syn::Error::new(
+            index.span,
+            "the migrations of a `migrated` model make its indexes; remove this one here",
+        ));
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Model {
     pub(super) primary_key: Vec<usize>,
     pub(super) uniques: Vec<Key>,
     pub(super) indexes: Vec<Key>,
+    /// The option that says migrations make the table.
+    pub(super) migrated: Option<Ident>,
 }
 
 pub(super) struct Column {

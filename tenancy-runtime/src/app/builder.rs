@@ -18,6 +18,7 @@ use crate::http::{RouteSpec, RoutedHandler, TenantUse};
 use crate::isolation::Isolation;
 use crate::model::{Model, ModelDef};
 use crate::problem::Problem;
+use crate::provision::Migration;
 use crate::registry::TenantRegistry;
 use crate::resolve::{HeaderResolver, Resolver};
 use crate::tenant::NewTenant;
@@ -51,6 +52,7 @@ pub struct App {
     pub(super) resolver: Option<Arc<dyn Resolver>>,
     pub(super) registry: Option<Arc<dyn TenantRegistry>>,
     pub(super) models: Vec<&'static ModelDef>,
+    pub(super) migrations: &'static [Migration],
     pub(super) routes: Vec<Route>,
     pub(super) routers: Vec<(TenantUse, Router)>,
     pub(super) seeds: Vec<NewTenant>,
@@ -83,6 +85,7 @@ impl App {
             resolver: None,
             registry: None,
             models: Vec::new(),
+            migrations: &[],
             routes: Vec::new(),
             routers: Vec::new(),
             seeds: Vec::new(),
@@ -143,6 +146,14 @@ impl App {
     /// Adds a table.
     pub fn model<M: Model>(mut self) -> Self {
         self.models.push(M::definition());
+        self
+    }
+
+    /// Makes tables by migrations of the application's own, in the place of every
+    /// tenant; `tenancy::migrations!` reads them from a folder. Models of such
+    /// tables are `migrated`.
+    pub fn migrations(mut self, migrations: &'static [Migration]) -> Self {
+        self.migrations = migrations;
         self
     }
 

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::db::{Pool, PoolSettings};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::provision::probe;
+use crate::provision::{migrations, probe};
 
 /// The pools of the roles.
 pub(super) struct Data {
@@ -30,9 +30,10 @@ impl Data {
         };
         let app = pool(config, login(url)?, config.pool_size);
         // Few: the owner works at start and when tenants come and go.
+        let few = config.pool_size.min(migrations::AT_ONCE);
         let owner_login = config.owner_database_url.as_ref().map(login).transpose()?;
         let main = owner_login.clone().unwrap_or(login(url)?);
-        let owner = owner_login.map(|login| pool(config, login, config.pool_size.min(2)));
+        let owner = owner_login.map(|login| pool(config, login, few));
         let app_role = role(&app, "TENANCY_DATABASE_URL").await?;
         let owner_role = match &owner {
             Some(owner) => Some(role(owner, "TENANCY_OWNER_DATABASE_URL").await?),

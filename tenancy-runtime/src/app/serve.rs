@@ -40,8 +40,9 @@ impl App {
                 tenancy.stop().await
             }
             command => {
+                let tables = (self.models, self.migrations);
                 let tenancy =
-                    Tenancy::connect(&config, self.models, self.resolver, self.registry).await?;
+                    Tenancy::connect(&config, tables, self.resolver, self.registry).await?;
                 let outcome = cli::manage(command, &tenancy).await;
                 tenancy.stop().await?;
                 outcome

@@ -10,7 +10,11 @@ pub(crate) async fn manage(command: Command, tenancy: &Tenancy) -> Result<()> {
     let provisioner = tenancy.provisioner();
     match command {
         Command::Serve => Err(Error::internal("serving is not a management command")),
-        Command::Migrate => {
+        Command::Migrate(Some(slug)) => {
+            tenancy.migrate_tenant(&slug).await?;
+            say(&format!("The tables of `{slug}` are as they should be."))
+        }
+        Command::Migrate(None) => {
             tenancy.migrate().await?;
             say("The registry and all tables are as they should be.")
         }

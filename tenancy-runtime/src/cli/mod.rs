@@ -17,8 +17,9 @@ pub(crate) enum Command {
     /// To answer requests.
     #[default]
     Serve,
-    /// To make what is missing in the database, and to verify it.
-    Migrate,
+    /// To make what is missing in the database and apply migrations, for all
+    /// tenants or one, and to verify it.
+    Migrate(Option<Slug>),
     /// To check that database and roles are as they must be.
     Verify,
     /// To list the tenants.

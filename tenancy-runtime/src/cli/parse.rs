@@ -17,8 +17,12 @@ struct Arguments {
 enum Subcommands {
     /// Answer requests until Ctrl-C or SIGTERM (the default)
     Serve,
-    /// Make the registry and the tables that are missing, then verify
-    Migrate,
+    /// Make the registry and the tables that are missing, apply migrations, then verify
+    Migrate {
+        /// This tenant's tables only
+        #[arg(long, value_name = "SLUG", value_parser = slug)]
+        tenant: Option<Slug>,
+    },
     /// Check roles, tables, policies and grants, and say what mends them
     Verify,
     /// List and create tenants, and see them through their lives
@@ -116,7 +120,7 @@ impl From<Arguments> for Command {
     fn from(arguments: Arguments) -> Self {
         match arguments.command {
             None | Some(Subcommands::Serve) => Self::Serve,
-            Some(Subcommands::Migrate) => Self::Migrate,
+            Some(Subcommands::Migrate { tenant }) => Self::Migrate(tenant),
             Some(Subcommands::Verify) => Self::Verify,
             Some(Subcommands::Tenants(tenants)) => tenants.into(),
         }
@@ -178,7 +182,11 @@ mod tests {
         let acme: Slug = "acme-corp".parse().unwrap();
         assert_eq!(parsed(&[]), Command::Serve);
         assert_eq!(parsed(&["serve"]), Command::Serve);
-        assert_eq!(parsed(&["migrate"]), Command::Migrate);
+        assert_eq!(parsed(&["migrate"]), Command::Migrate(None));
+        assert_eq!(
+            parsed(&["migrate", "--tenant", "acme-corp"]),
+            Command::Migrate(Some(acme.clone()))
+        );
         assert_eq!(parsed(&["verify"]), Command::Verify);
         assert_eq!(parsed(&["tenants", "list"]), Command::List);
         let globex: Slug = "globex".parse().unwrap();

@@ -124,8 +124,9 @@ impl Pool {
         opened.map(drop).map_err(Error::unavailable)
     }
 
-    /// The most connections there can be.
-    pub(crate) fn size(&self) -> u32 {
+    /// The most connections at a time.
+    #[must_use]
+    pub fn size(&self) -> u32 {
         self.size
     }
 

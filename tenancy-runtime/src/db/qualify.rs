@@ -139,7 +139,7 @@ fn followed_by_dot(rest: &str) -> bool {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// A string, a dollar-quoted body: data.
     Opaque,
     /// White space or a comment.
@@ -151,15 +151,15 @@ enum Kind {
     Other,
 }
 
-struct Token {
-    kind: Kind,
+pub(super) struct Token {
+    pub(super) kind: Kind,
     /// In bytes.
-    len: usize,
+    pub(super) len: usize,
 }
 
 impl Token {
     /// The token at the start of `sql`, which is not empty.
-    fn next(sql: &str) -> Self {
+    pub(super) fn next(sql: &str) -> Self {
         let bytes = sql.as_bytes();
         let (kind, len) = match bytes[0] {
             b'\'' => (Kind::Opaque, quoted_len(bytes, b'\'', false)),

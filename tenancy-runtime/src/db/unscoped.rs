@@ -78,6 +78,12 @@ impl Transaction {
         &mut self.session.conn
     }
 
+    /// Has the connection closed after this transaction: what ran in it may
+    /// have left something behind.
+    pub(crate) fn taint(&mut self) {
+        self.session.state.taint();
+    }
+
     /// Makes the changes last.
     ///
     /// # Errors

@@ -28,6 +28,12 @@ pub fn current_tenant() -> String {
     format!("nullif(current_setting('{SETTING}', true), '')::uuid")
 }
 
+/// [`current_tenant`] as `pg_get_expr` gives it back, the same from 15 to 18.
+#[must_use]
+pub fn current_tenant_read_back() -> String {
+    format!("(NULLIF(current_setting('{SETTING}'::text, true), ''::text))::uuid")
+}
+
 /// The condition of the restrictive policy.
 #[must_use]
 pub fn condition() -> String {
@@ -46,13 +52,18 @@ pub struct Policy {
     pub catalog: String,
 }
 
+/// A row `p` of `pg_policy` in the form of [`Policy::catalog`].
+pub(crate) const POLICY_IN_CATALOG: &str = "concat_ws('|', p.polname, p.polcmd,
+    CASE WHEN p.polpermissive THEN 'permissive' ELSE 'restrictive' END,
+    p.polroles::text, pg_get_expr(p.polqual, p.polrelid),
+    pg_get_expr(p.polwithcheck, p.polrelid))";
+
 /// The policies of a table of the shared layout, given its quoted name.
 #[must_use]
 pub fn policies(table: &str) -> [Policy; 2] {
-    // The condition as `pg_get_expr` gives it back, the same from 15 to 18.
     let read_back = format!(
-        "({COLUMN} = ( SELECT (NULLIF(current_setting('{SETTING}'::text, true), ''::text))::uuid \
-         AS \"nullif\"))"
+        "({COLUMN} = ( SELECT {} AS \"nullif\"))",
+        current_tenant_read_back()
     );
     let policy = |name, kind: &str, condition: &str, read_back: &str| Policy {
         name,

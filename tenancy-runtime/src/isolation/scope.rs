@@ -32,6 +32,16 @@ impl Scope {
         }
     }
 
+    /// What stands for the placeholders in statements of the owner's, which
+    /// belong to no tenant.
+    pub(crate) fn of_schemas(tenant: &SchemaName, shared: &SchemaName) -> Self {
+        Self {
+            tenant_schema: tenant.quoted(),
+            shared_schema: shared.quoted(),
+            settings: Vec::new(),
+        }
+    }
+
     /// No tenant's: the placeholders stay as they are and name no schema.
     pub(crate) fn outside() -> Self {
         Self {

@@ -74,9 +74,14 @@ impl Layout<'_> {
         format!("{}.{}", self.schema_of(model).quoted(), quoted(model.table))
     }
 
-    fn key(&self, model: &ModelDef, columns: &[&str]) -> String {
+    /// The columns of a key of `model`'s, as they are here.
+    pub(crate) fn key_columns<'c>(&self, model: &ModelDef, columns: &[&'c str]) -> Vec<&'c str> {
         let lead = self.has_tenant_id(model).then_some(rls::COLUMN);
-        let columns = lead.into_iter().chain(columns.iter().copied()).map(quoted);
+        lead.into_iter().chain(columns.iter().copied()).collect()
+    }
+
+    fn key(&self, model: &ModelDef, columns: &[&str]) -> String {
+        let columns = self.key_columns(model, columns).into_iter().map(quoted);
         columns.collect::<Vec<_>>().join(", ")
     }
 }
@@ -237,6 +242,7 @@ mod tests {
         name: "User",
         table: "users",
         audience: Audience::Tenant,
+        migrated: false,
         columns: &[ColumnDef {
             identity: true,
             ..ColumnDef::new("id", "bigint")
@@ -251,6 +257,7 @@ mod tests {
         name: "Todo",
         table: "todos",
         audience: Audience::Tenant,
+        migrated: false,
         columns: &[
             ColumnDef {
                 default: Some("gen_random_uuid()"),

@@ -19,6 +19,8 @@ pub struct ModelDef {
     pub table: &'static str,
     /// Who sees the rows.
     pub audience: Audience,
+    /// Whether the application's migrations make the table, and we do not.
+    pub migrated: bool,
     /// The columns in the order of the struct's fields.
     pub columns: &'static [ColumnDef],
     /// The names of the key's columns.

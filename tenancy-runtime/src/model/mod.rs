@@ -31,6 +31,7 @@
 //!             name: "Note",
 //!             table: "notes",
 //!             audience: Audience::Tenant,
+//!             migrated: false,
 //!             columns: &[
 //!                 ColumnDef { identity: true, ..ColumnDef::new("id", "bigint") },
 //!                 ColumnDef::new("text", "text"),

@@ -64,7 +64,7 @@ impl TenantDatabases {
     }
 
     /// A pool of the owner in the tenant's database.
-    pub(super) fn open(&self, address: &DatabaseAddress) -> Result<Pool> {
+    pub(crate) fn open(&self, address: &DatabaseAddress) -> Result<Pool> {
         Ok(self.connect(self.owner()?.to(address)))
     }
 

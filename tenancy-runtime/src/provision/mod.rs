@@ -11,13 +11,16 @@
 //! it stays until last, as `destroying`. So a crash leaves an entry that says
 //! what was going on: the next start, or the next call, goes on from there.
 //!
-//! [`Tables`] makes the tables, [`probe`] and [`verify`] check that what is
-//! there is what we would make.
+//! [`Tables`] makes the tables, [`Migration`]s those that the application makes
+//! itself, [`probe`] and [`verify`] check that what is there is what we would
+//! make.
 
 mod database;
 mod destroy;
 mod extract;
+mod keys;
 mod life;
+pub(crate) mod migrations;
 pub mod probe;
 mod schemas;
 mod shared_rows;
@@ -37,6 +40,7 @@ use crate::tenant::{
 };
 
 pub use database::TenantDatabases;
+pub use migrations::Migration;
 pub use tables::Tables;
 
 /// Registers tenants and moves them through their lives. Cheap to clone; an

@@ -4,6 +4,7 @@ use diesel::sql_types::{Array, Nullable, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
 use super::database::TenantDatabases;
+use super::migrations::{self, Migration};
 use super::shared_rows;
 use crate::db::{Pool, Transaction};
 use crate::error::{Error, Result};
@@ -26,6 +27,7 @@ pub struct Tables {
     shared: SchemaName,
     models: Vec<&'static ModelDef>,
     databases: Option<TenantDatabases>,
+    migrations: &'static [Migration],
 }
 
 impl Tables {
@@ -45,7 +47,26 @@ impl Tables {
             shared,
             models,
             databases: None,
+            migrations: &[],
         }
+    }
+
+    /// Has the application's own migrations make tables, too.
+    #[must_use]
+    pub fn with_migrations(mut self, migrations: &'static [Migration]) -> Self {
+        self.migrations = migrations;
+        self
+    }
+
+    pub(super) fn migrations(&self) -> &'static [Migration] {
+        self.migrations
+    }
+
+    /// The tables that all tenants read, by name.
+    pub(super) fn shared_models(&self) -> impl Iterator<Item = &'static str> {
+        let models = self.models.iter();
+        let models = models.filter(|model| model.audience == Audience::Shared);
+        models.map(|model| model.table)
     }
 
     /// Makes the tables in databases of tenants' own as well.
@@ -177,6 +198,9 @@ impl Tables {
         with_tenants: bool,
     ) -> Result<()> {
         let shared = &self.shared;
+        if !self.migrations.is_empty() {
+            migrations::install(transaction).await?;
+        }
         if with_tenants {
             let roll = create_roll(shared);
             transaction.conn().batch_execute(&roll).await?;
@@ -198,6 +222,8 @@ impl Tables {
         if !complete || !there.has_table(&self.shared, ROLL) {
             transaction.conn().batch_execute(LOCK).await?;
             self.prepare_shared(transaction, true).await?;
+            let layout = Layout::Shared(&self.shared);
+            migrations::apply_all(self, transaction, layout).await?;
         }
         let sql = format!(
             "INSERT INTO {}.{ROLL} VALUES ('{}')",
@@ -255,7 +281,8 @@ impl Tables {
         let sql = format!("CREATE SCHEMA {}; {}", own.quoted(), self.access(own));
         transaction.conn().batch_execute(&sql).await?;
         let (layout, models) = self.in_own_schema(own);
-        self.create(transaction, layout, &models).await
+        self.create(transaction, layout, &models).await?;
+        migrations::apply_all(self, transaction, layout).await
     }
 
     /// Begins a transaction in which nobody else makes tables.
@@ -272,6 +299,21 @@ impl Tables {
         format!(
             "REVOKE ALL ON SCHEMA {schema} FROM PUBLIC; GRANT USAGE ON SCHEMA {schema} TO {roles}"
         )
+    }
+
+    /// Grants the system role what migrations have just made.
+    pub(super) async fn admit_system_to(
+        &self,
+        transaction: &mut Transaction,
+        layout: Layout<'_>,
+    ) -> Result<()> {
+        let (schema, models) = match layout {
+            Layout::Shared(shared) => (shared, self.in_shared_schema(true).1),
+            Layout::Dedicated { own, .. } => (own, self.in_own_schema(own).1),
+        };
+        let there = Inventory::read(transaction, std::slice::from_ref(schema)).await?;
+        self.admit_system(transaction, layout, &there, schema, &models)
+            .await
     }
 
     /// Grants the system role the tables that are there already: it may have
@@ -304,11 +346,11 @@ impl Tables {
         layout: Layout<'_>,
         models: &[&'static ModelDef],
     ) -> Result<()> {
-        let tables = models
-            .iter()
-            .flat_map(|model| model.create(layout, &self.roles()));
+        // The others are made by migrations.
+        let models = || models.iter().filter(|model| !model.migrated);
+        let tables = models().flat_map(|model| model.create(layout, &self.roles()));
         // Models may refer to each other, so the keys come when all are there.
-        let keys = models.iter().flat_map(|model| model.foreign_keys(layout));
+        let keys = models().flat_map(|model| model.foreign_keys(layout));
         let sql: Vec<String> = tables.chain(keys).collect();
         if !sql.is_empty() {
             transaction.conn().batch_execute(&sql.join(";\n")).await?;

@@ -8,7 +8,7 @@
 
 use diesel::sql_types::{Array, Bool, Nullable, Text};
 
-use super::{Tables, schemas};
+use super::{Tables, keys, schemas};
 use crate::db::Pool;
 use crate::error::Result;
 use crate::isolation::rls;
@@ -42,6 +42,8 @@ pub async fn verify(
     }
     let schemas = expected.iter().map(Expected::schema).collect();
     problems.extend(schemas::closed(app, schemas, tables.roles()).await?);
+    let named = expected.iter().map(|table| (table.layout, table.model));
+    problems.extend(keys::missing(app, named).await?);
     Ok(problems)
 }
 
@@ -102,10 +104,7 @@ const FACTS: &str = "
         ARRAY(SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE',
                 'REFERENCES', 'TRIGGER']) p
             WHERE c.oid IS NOT NULL AND has_table_privilege($4, c.oid, p)) AS granted_to_system,
-        ARRAY(SELECT concat_ws('|', p.polname, p.polcmd,
-                CASE WHEN p.polpermissive THEN 'permissive' ELSE 'restrictive' END,
-                p.polroles::text, pg_get_expr(p.polqual, p.polrelid),
-                pg_get_expr(p.polwithcheck, p.polrelid))
+        ARRAY(SELECT {policy}
             FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid ORDER BY p.polname) AS policies,
         ARRAY(SELECT i.indexrelid::regclass::text FROM pg_catalog.pg_index i
             LEFT JOIN pg_catalog.pg_attribute a
@@ -129,7 +128,7 @@ async fn facts(app: &Pool, tables: &Tables, expected: &[Expected<'_>]) -> Result
     let schemas: Vec<&str> = expected.iter().map(Expected::schema).collect();
     let names: Vec<&str> = expected.iter().map(|table| table.model.table).collect();
     app.read(
-        diesel::sql_query(FACTS)
+        diesel::sql_query(FACTS.replace("{policy}", rls::POLICY_IN_CATALOG))
             .bind::<Array<Text>, _>(schemas)
             .bind::<Array<Text>, _>(names)
             .bind::<Text, _>(tables.app_role())
@@ -146,11 +145,16 @@ fn compare(problems: &mut Vec<Problem>, tables: &Tables, table: &Expected<'_>, f
     };
     if found.missing {
         let model = table.model.name;
-        wrong(
-            format!("of the model `{model}` is missing"),
+        let remedy = if table.model.migrated {
+            "make it in a migration, and run the subcommand `migrate`; if it was there before, \
+             restore it"
+        } else {
             "run the subcommand `migrate` with TENANCY_OWNER_DATABASE_URL set; if it was there \
              before, restore it"
-                .to_owned(),
+        };
+        wrong(
+            format!("of the model `{model}` is missing"),
+            remedy.to_owned(),
         );
         return;
     }

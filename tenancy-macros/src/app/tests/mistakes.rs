@@ -19,8 +19,9 @@ fn of_main(item: TokenStream) -> Vec<String> {
     testing::mistakes(app(quote!(isolation = "rls"), item))
 }
 
-const OPTIONS: &str = "`isolation`, `premium`, `standard`, `premium_tenants`, `premium_plans`, `database_url_template`, \
-                       `resolver`, `header`, `embedded`, `models`, `routes` or `seed`";
+const OPTIONS: &str = "`isolation`, `premium`, `standard`, `premium_tenants`, `premium_plans`, \
+                       `database_url_template`, `resolver`, `header`, `embedded`, `models`, \
+                       `migrations`, `routes` or `seed`";
 
 #[test]
 fn unknown_words() {

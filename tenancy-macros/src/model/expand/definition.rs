@@ -19,6 +19,7 @@ pub(super) fn expand(model: &Model, names: &Names<'_>) -> TokenStream {
         Audience::Tenant => (quote!(Tenant), quote!(TenantModel)),
         Audience::Shared => (quote!(Shared), quote!(SharedModel)),
     };
+    let migrated = model.migrated.is_some();
     let columns = model.columns.iter().map(|it| column(it, private));
     let keys = model.key_columns();
     let primary_key = keys.iter().map(|column| &column.name.sql);
@@ -35,6 +36,7 @@ pub(super) fn expand(model: &Model, names: &Names<'_>) -> TokenStream {
                     name: #name,
                     table: #table_name,
                     audience: #private::Audience::#audience,
+                    migrated: #migrated,
                     columns: &[#(#columns),*],
                     primary_key: &[#(#primary_key),*],
                     uniques: &[#(#uniques),*],

@@ -1,0 +1,305 @@
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, StreamExt as _};
+
+use super::data::Data;
+use super::start::Tenancy;
+use crate::config::Config;
+use crate::db::{Databases, DatabasesSettings, Pool};
+use crate::error::{Error, Result};
+use crate::isolation::Strategy;
+use crate::problem::Problem;
+use crate::provision::migrations::{self, Place};
+use crate::provision::{Tables, TenantDatabases, probe, verify};
+use crate::system;
+use crate::tenant::{DatabaseAddress, Locator, SchemaName, Slug, TenantStatus};
+
+/// How many tenants' own databases are worked on at a time.
+const AT_A_TIME: usize = 8;
+
+impl Tenancy {
+    /// Brings everything up to date that a start needs, and refuses what is
+    /// unsafe. Tenants' own databases are brought up to date as well, but one
+    /// that fails holds up nobody else: each is proved before its tenant is
+    /// served, so that a start takes no longer with many of them.
+    pub(super) async fn stand_up(&self) -> Result<()> {
+        let mut problems = self.prepare(None).await?;
+        for problem in self.prepare_databases(None).await? {
+            tracing::error!("{problem}");
+        }
+        problems.extend(self.verify_main(None).await?);
+        refuse(problems)
+    }
+
+    /// Brings the registry and the tables up to date, if the owner's login is
+    /// there to do so; those of one tenant only if one is named. Returns what
+    /// failed for single tenants.
+    async fn prepare(&self, only: Option<&Slug>) -> Result<Vec<Problem>> {
+        let Some((_, tables, _, data)) = &self.data else {
+            self.registry.prepare("").await?;
+            return Ok(Vec::new());
+        };
+        if !tables.can_make() {
+            return Ok(Vec::new());
+        }
+        self.registry.prepare(&data.app_role).await?;
+        if let Some(role) = &data.system_role {
+            system::grant(tables.owner()?, role).await?;
+        }
+        self.provisioner.resume().await?;
+        let places = self.places(only).await?;
+        tables.prepare(places.shared, &places.schemas()).await?;
+        let owner = tables.owner()?;
+        let own = places.own.into_iter().map(Some);
+        let migrated = places.shared.then_some(None).into_iter().chain(own);
+        let migrated = migrated.map(|own| Place {
+            owner: owner.clone(),
+            own,
+        });
+        Ok(migrations::migrate(tables, migrated.collect()).await)
+    }
+
+    /// The same for tenants' own databases, several at a time.
+    async fn prepare_databases(&self, only: Option<&Slug>) -> Result<Vec<Problem>> {
+        let Some((_, tables, ..)) = &self.data else {
+            return Ok(Vec::new());
+        };
+        if !tables.can_make() {
+            return Ok(Vec::new());
+        }
+        let places = self.places(only).await?;
+        Ok(each(places.databases, async |tenant: &OwnDatabase| {
+            let mut shared = tables.owner()?.begin().await?;
+            tables
+                .fill_database(&mut shared, &tenant.address, &tenant.schema, false)
+                .await?;
+            shared.commit().await?;
+            let place = Place {
+                owner: tables.databases()?.open(&tenant.address)?,
+                own: Some((tenant.slug.clone(), tenant.schema.clone())),
+            };
+            refuse(migrations::migrate(tables, vec![place]).await)
+        })
+        .await)
+    }
+
+    /// Everything that is not as it must be, in tenants' own databases as well,
+    /// each with what mends it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the application's own database.
+    pub async fn verify(&self) -> Result<Vec<Problem>> {
+        self.verify_those_of(None).await
+    }
+
+    async fn verify_those_of(&self, only: Option<&Slug>) -> Result<Vec<Problem>> {
+        let mut problems = self.verify_main(only).await?;
+        let Some((_, tables, ..)) = &self.data else {
+            return Ok(problems);
+        };
+        let Ok(databases) = tables.databases() else {
+            return Ok(problems);
+        };
+        let places = self.places(only).await.unwrap_or_default();
+        problems.extend(
+            each(places.databases, async |tenant: &OwnDatabase| {
+                let pools = databases.pools();
+                pools.prove(&tenant.address, &tenant.schema).await
+            })
+            .await,
+        );
+        Ok(problems)
+    }
+
+    /// What is wrong in the application's own database.
+    async fn verify_main(&self, only: Option<&Slug>) -> Result<Vec<Problem>> {
+        let Some((_, tables, _, data)) = &self.data else {
+            return Ok(Vec::new());
+        };
+        let owner_role = data.owner_role.as_deref();
+        let mut problems = probe::probe(&data.app, owner_role).await?;
+        if let Some(system) = &data.system {
+            problems.extend(probe::probe_system(system, &data.app_role, owner_role).await?);
+        }
+        let system_role = data.system_role.as_deref();
+        problems.extend(system::verify(&data.app, &data.app_role, system_role).await?);
+        match self.places(only).await {
+            Ok(places) => {
+                let own = places.schemas();
+                problems.extend(verify::verify(&data.app, tables, places.shared, &own).await?);
+            }
+            Err(error @ (Error::Unavailable(_) | Error::CannotStart(_))) => return Err(error),
+            Err(error) => problems.push(Problem::new(
+                "the registry of tenants",
+                format!("cannot be read: {error}"),
+                "run the subcommand `migrate` with TENANCY_OWNER_DATABASE_URL set",
+            )),
+        }
+        Ok(problems)
+    }
+
+    pub(crate) async fn refuse_unsafe(&self) -> Result<()> {
+        refuse(self.verify().await?)
+    }
+
+    /// Makes what is missing in the database, applies the application's
+    /// migrations to every tenant, and verifies all. A tenant that fails stops
+    /// no other.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] without the owner's login, and
+    /// [`Error::CannotStart`] with every tenant that failed and all that is not
+    /// as it must be afterwards.
+    pub async fn migrate(&self) -> Result<()> {
+        self.migrate_those_of(None).await
+    }
+
+    /// [`migrate`](Self::migrate), for the place of one tenant only: its own
+    /// schema or database, or the shared tables.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`migrate`](Self::migrate), and [`Error::CannotStart`] when
+    /// there is no such tenant.
+    pub async fn migrate_tenant(&self, slug: &Slug) -> Result<()> {
+        self.migrate_those_of(Some(slug)).await
+    }
+
+    async fn migrate_those_of(&self, only: Option<&Slug>) -> Result<()> {
+        if let Some((_, tables, ..)) = &self.data {
+            tables.owner()?;
+        }
+        let mut problems = self.prepare(only).await?;
+        problems.extend(self.prepare_databases(only).await?);
+        problems.extend(self.verify_those_of(only).await?);
+        refuse(problems)
+    }
+
+    /// Where there are tenants, those that are on their way in or out aside; or
+    /// where the named one is.
+    async fn places(&self, only: Option<&Slug>) -> Result<Places> {
+        let tenants = match only {
+            Some(slug) => vec![self.registry.find(slug).await?.ok_or_else(|| {
+                let about = format!("the tenant `{slug}`");
+                Problem::new(about, "is not registered", "list all with `tenants list`")
+            })?],
+            None => self.provisioner.all().await?,
+        };
+        let mut places = Places::default();
+        if let Some((_, _, isolation, _)) = &self.data
+            && only.is_none()
+        {
+            places.shared = isolation.strategies().contains(&Strategy::Rls);
+        }
+        for tenant in tenants {
+            if let TenantStatus::Provisioning | TenantStatus::Destroying = tenant.status {
+                continue;
+            }
+            match tenant.locator {
+                Some(Locator::Schema(schema)) => places.own.push((tenant.slug, schema)),
+                // Also when new tenants are kept apart in another way by now.
+                Some(Locator::Shared(_)) => places.shared = true,
+                Some(Locator::Database(address, schema)) => places.databases.push(OwnDatabase {
+                    slug: tenant.slug,
+                    address,
+                    schema,
+                }),
+                None => {}
+            }
+        }
+        Ok(places)
+    }
+}
+
+/// Where tenants' data is.
+#[derive(Default)]
+struct Places {
+    /// Whether tenants' rows lie in the shared tables.
+    shared: bool,
+    /// The tenants with a schema of their own in the application's database.
+    own: Vec<(Slug, SchemaName)>,
+    databases: Vec<OwnDatabase>,
+}
+
+impl Places {
+    fn schemas(&self) -> Vec<SchemaName> {
+        self.own.iter().map(|(_, schema)| schema.clone()).collect()
+    }
+}
+
+/// A tenant's own database.
+struct OwnDatabase {
+    slug: Slug,
+    address: DatabaseAddress,
+    schema: SchemaName,
+}
+
+/// Does the same in every database, several at a time, and returns what is
+/// wrong in any of them.
+async fn each(
+    databases: Vec<OwnDatabase>,
+    work: impl AsyncFn(&OwnDatabase) -> Result<()>,
+) -> Vec<Problem> {
+    let work = &work;
+    let found: Vec<Vec<Problem>> = stream::iter(databases)
+        .map(async |tenant| match work(&tenant).await {
+            Ok(()) => Vec::new(),
+            Err(Error::CannotStart(problems)) => problems,
+            Err(error) => {
+                let OwnDatabase { slug, address, .. } = &tenant;
+                vec![Problem::new(
+                    format!("the database {address} of the tenant `{slug}`"),
+                    format!("cannot be worked on: {error}"),
+                    "check that its server runs and takes the logins, then run `migrate`",
+                )]
+            }
+        })
+        .buffered(AT_A_TIME)
+        .collect()
+        .await;
+    found.into_iter().flatten().collect()
+}
+
+pub(super) fn refuse(problems: Vec<Problem>) -> Result<()> {
+    match problems.as_slice() {
+        [] => Ok(()),
+        _ => Err(Error::CannotStart(problems)),
+    }
+}
+
+/// The databases that tenants have of their own, where there is a server.
+pub(super) fn tenant_databases(
+    config: &Config,
+    data: &Data,
+    tables: &Tables,
+) -> Option<TenantDatabases> {
+    let logins = config.tenant_databases.clone()?;
+    let main = data.main.clone()?;
+    let mut settings = DatabasesSettings::new(logins.app);
+    settings.size = config.database_pool_size;
+    settings.max_connections = config.max_connections;
+    settings.wait = config.pool_timeout;
+    settings.idle = config.pool_idle_timeout;
+    settings.prepared_statements = config.prepared_statements;
+    // The system role's pool leads to the application's own database only.
+    let tables = tables.clone().system_role(None);
+    let owner_role = data.owner_role.clone();
+    let prove = move |app: Pool, schema: SchemaName| -> BoxFuture<'static, Result<()>> {
+        let (tables, owner_role) = (tables.clone(), owner_role.clone());
+        Box::pin(async move {
+            let mut problems = probe::probe(&app, owner_role.as_deref()).await?;
+            problems.extend(verify::verify(&app, &tables, false, &[schema]).await?);
+            refuse(problems)
+        })
+    };
+    let databases = Databases::new(settings, Arc::new(prove));
+    Some(TenantDatabases::new(
+        databases,
+        logins.owner,
+        main,
+        config.pool_timeout,
+    ))
+}

@@ -1,0 +1,4 @@
+use tenancy::prelude::*;
+
+#[tenancy::app(isolation = "rls", migrations = "migratons")]
+async fn main(_app: App) {}

@@ -1,0 +1,4 @@
+use tenancy::prelude::*;
+
+#[tenancy::app(migrations = "migrations")]
+async fn main(_app: App) {}

@@ -1,0 +1,7 @@
+use tenancy::provision::Migration;
+
+static MIGRATIONS: &[Migration] = tenancy::migrations!("migrations");
+
+fn main() {
+    assert!(MIGRATIONS.is_empty());
+}
