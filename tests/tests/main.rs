@@ -10,6 +10,7 @@ mod examples;
 mod faults;
 mod interrupted;
 mod life;
+mod migrations;
 mod owned;
 mod pooler;
 mod provisioning;
