@@ -5,15 +5,8 @@ use integration::http::{Caller, Served};
 use serde_json::json;
 use tenancy::{Isolation, Strategy};
 
-use super::{FOLDER, app, ledger, schema_of, verified};
-
-fn layouts() -> [Isolation; 3] {
-    [
-        Isolation::single(Strategy::Rls),
-        Isolation::single(Strategy::Schema),
-        Isolation::hybrid(Strategy::Schema, Strategy::Rls).premium_tenants(["acme-corp"]),
-    ]
-}
+use super::{FOLDER, app, verified};
+use crate::shop;
 
 async fn list(caller: Caller<'_>, name: &str) -> i64 {
     let list = caller.post("/lists", json!({ "name": name })).await;
@@ -22,13 +15,15 @@ async fn list(caller: Caller<'_>, name: &str) -> i64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_layout_serves_what_one_text_made() {
-    for isolation in layouts() {
+    for (isolation, _) in shop::isolations() {
         let database = Database::empty().await;
         let app = app(isolation, FOLDER).seed("acme-corp").seed("globex");
         let served = Served::start(app, &database, &[]).await;
         database
             .sabotage("INSERT INTO shared.countries VALUES ('IT', 'Italy')")
             .await;
+        // Copies them to databases of tenants' own.
+        served.tenancy.migrate().await.unwrap();
         let (a, b) = (served.tenant("acme-corp"), served.tenant("globex"));
         let (of_a, of_b) = (list(a, "launch").await, list(b, "launch").await);
 
@@ -72,9 +67,14 @@ async fn every_layout_serves_what_one_text_made() {
 
         assert_eq!(verified(&served).await, Vec::<String>::new());
         for slug in ["acme-corp", "globex"] {
-            let schema = schema_of(&database, slug).await;
-            let all = "20260101000000 20260102000000";
-            assert_eq!(ledger(&database, &schema).await, all);
+            let (tenant, _) = served.tenancy.tenant(&slug.parse().unwrap()).await.unwrap();
+            let schema = tenant.record().locator.as_ref().unwrap().schema();
+            let there = database.superuser_at(tenant.record()).await;
+            let ledger = format!(
+                "SELECT string_agg(version, ' ' ORDER BY version) FROM {schema}.tenancy_migrations"
+            );
+            let ledger: String = there.query_one(&ledger, &[]).await.unwrap().get(0);
+            assert_eq!(ledger, "20260101000000 20260102000000");
         }
     }
 }
