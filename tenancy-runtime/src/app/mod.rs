@@ -7,6 +7,7 @@
 
 mod builder;
 mod data;
+mod declared;
 mod main_function;
 mod serve;
 mod start;

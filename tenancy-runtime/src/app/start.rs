@@ -7,6 +7,7 @@ use tower_http::trace::TraceLayer;
 
 use super::builder::{App, Route};
 use super::data::Data;
+use super::declared;
 use super::upkeep;
 use crate::admit::{Admission, AdmissionLayer};
 use crate::config::Config;
@@ -57,7 +58,7 @@ pub struct Tenancy {
 impl App {
     pub(super) async fn start_parts(self, config: Config) -> Result<(Tenancy, Router, OnListen)> {
         let mut problems = self.problems;
-        problems.extend(clashes(&self.routes));
+        problems.extend(declared::problems(&self.routes, &self.models));
         if !problems.is_empty() {
             return Err(Error::CannotStart(problems));
         }
@@ -232,24 +233,6 @@ impl std::fmt::Debug for Tenancy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tenancy").finish_non_exhaustive()
     }
-}
-
-/// axum panics where two paths differ in the names of their parameters only.
-fn clashes(routes: &[Route]) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for (position, route) in routes.iter().enumerate() {
-        let path = route.spec.path;
-        let earlier = routes[..position].iter().map(|earlier| earlier.spec.path);
-        let mut others = earlier.filter(|other| *other != path && http::same_path(other, path));
-        if let Some(other) = others.next() {
-            problems.push(Problem::new(
-                format!("the routes `{other}` and `{path}`"),
-                "name the parameters of one path differently",
-                format!("write `{other}` for both"),
-            ));
-        }
-    }
-    problems
 }
 
 fn router(tenancy: &Tenancy, routes: Vec<Route>, routers: Vec<(TenantUse, Router)>) -> Router {
