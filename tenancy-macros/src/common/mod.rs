@@ -1,6 +1,6 @@
 //! What every macro here needs: collected errors, the path of the `tenancy`
 //! crate as the user named it, tables of legal words with "did you mean", and
-//! functions and attributes taken apart no further than needed.
+//! functions, attributes and types taken apart no further than needed.
 
 mod choices;
 mod errors;
@@ -10,6 +10,7 @@ mod parts;
 mod suggest;
 #[cfg(test)]
 pub(crate) mod testing;
+mod types;
 
 pub(crate) use choices::Choices;
 pub(crate) use errors::Errors;
@@ -17,3 +18,4 @@ pub(crate) use function::Function;
 pub(crate) use krate::Crate;
 pub(crate) use parts::parts;
 pub(crate) use suggest::did_you_mean;
+pub(crate) use types::{first_argument, last_segment};

@@ -102,9 +102,16 @@ impl Written {
             Some(_) => true,
             None => self.method.is_none() && OPTIONS.find(&word).is_none(),
         };
-        if input.is_empty() && may_be_method {
+        if may_be_method && (input.is_empty() || input.peek(LitStr)) {
             self.method(name, errors);
-            return Ok(());
+            if let Ok(path) = input.parse::<LitStr>() {
+                errors.at(
+                    &path,
+                    format_args!("write a comma between the method and the path: {ROUTE}"),
+                );
+                self.path(path, errors);
+            }
+            return end(input);
         }
         self.option(name, input, errors)
     }

@@ -13,7 +13,7 @@ pub(super) fn check(
     errors: &mut Errors,
 ) -> Option<Handler> {
     let tenant = tenant_use(written, errors);
-    signature::check(function, tenant, errors);
+    signature::check(written, function, tenant, errors);
     if let Some(path) = &written.path {
         path::check(path, errors);
     }
@@ -60,10 +60,13 @@ fn tenant_use(written: &Written, errors: &mut Errors) -> TenantUse {
     let Some((tenant, literal)) = &option.value else {
         return TenantUse::Required;
     };
-    if *tenant == TenantUse::None && written.feature.is_some() {
+    if *tenant != TenantUse::Required && written.feature.is_some() {
+        let tenant = literal.value();
         errors.at(
             literal,
-            "a feature belongs to a tenant: drop `feature` or `tenant = \"none\"`",
+            format_args!(
+                "a feature belongs to a tenant: drop `feature` or `tenant = \"{tenant}\"`"
+            ),
         );
     }
     *tenant

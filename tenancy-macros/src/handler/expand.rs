@@ -18,6 +18,10 @@ pub(super) fn expand(krate: &Crate, handler: &Handler, function: &Function) -> T
     if handler.feature.is_some() {
         let gate: FnArg = parse_quote!(_: #krate::__private::RequireFeature<#name>);
         gated.signature.inputs.insert(0, gate);
+        // Of the user's own there may be as many as clippy allows.
+        gated
+            .attributes
+            .push(parse_quote!(#[allow(clippy::too_many_arguments)]));
     }
     let mut beside = vec![companion(function)];
     if let Some(feature) = &handler.feature {

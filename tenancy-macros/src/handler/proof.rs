@@ -110,6 +110,7 @@ fn future(gated: &Function, checks: &mut Checks) {
         fn the_future_of_a_handler_must_be_send<T: ::core::marker::Send>(_: T) {}
     });
     checks.functions.push(quote! {
+        #[allow(clippy::too_many_arguments)]
         fn __future(#(#arguments: #types),*) {
             #call;
         }

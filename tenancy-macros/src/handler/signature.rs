@@ -3,10 +3,11 @@
 //! from the names that axum and `tenancy` give their extractors.
 
 use quote::ToTokens;
-use syn::{FnArg, GenericArgument, Ident, PathArguments, Type};
+use syn::{FnArg, Ident, PatType, Type};
 
-use crate::common::{Errors, Function};
+use crate::common::{Errors, Function, first_argument, last_segment};
 
+use super::attr::Written;
 use super::ir::TenantUse;
 
 /// Extractors that consume the request's body, so that nothing can come after.
@@ -27,13 +28,27 @@ const TENANT: &[&str] = &["Tenant", "TenantConn", "TenantDb"];
 /// What works on the data of all tenants.
 const SYSTEM: &str = "SystemAccess";
 
+/// How many arguments axum gives a handler.
+const MAX_ARGUMENTS: usize = 16;
+
 /// Reports what keeps the function from being a handler.
-pub(super) fn check(function: &Function, tenant: TenantUse, errors: &mut Errors) {
+pub(super) fn check(
+    written: &Written,
+    function: &Function,
+    tenant: TenantUse,
+    errors: &mut Errors,
+) {
     let signature = &function.signature;
     if signature.asyncness.is_none() {
         errors.at(
             signature.fn_token,
             "a handler is asynchronous: write `async fn`",
+        );
+    }
+    if let Some(unsafety) = &signature.unsafety {
+        errors.at(
+            unsafety,
+            "a handler is called by axum, which promises nothing: drop `unsafe`",
         );
     }
     let generics = &signature.generics;
@@ -51,9 +66,14 @@ pub(super) fn check(function: &Function, tenant: TenantUse, errors: &mut Errors)
                 "a handler is a free function: move it out of the `impl` and take what it needs \
                  as extractors",
             ),
-            FnArg::Typed(argument) => types.push(argument.ty.as_ref()),
+            FnArg::Typed(argument) => {
+                reference(argument, errors);
+                condition(argument, errors);
+                types.push(argument.ty.as_ref());
+            }
         }
     }
+    too_many(written, &types, errors);
     for ty in &types {
         if matches!(ty, Type::ImplTrait(_)) {
             errors.at(
@@ -63,6 +83,9 @@ pub(super) fn check(function: &Function, tenant: TenantUse, errors: &mut Errors)
         }
         tenant_argument(ty, tenant, errors);
         system_argument(ty, tenant, errors);
+        if written.is_routed() {
+            router_state(ty, errors);
+        }
     }
     body_arguments(&types, errors);
 }
@@ -70,6 +93,75 @@ pub(super) fn check(function: &Function, tenant: TenantUse, errors: &mut Errors)
 /// Whether the function is inside an `impl`, where nothing can be put beside it.
 pub(super) fn is_method(function: &Function) -> bool {
     function.signature.receiver().is_some()
+}
+
+/// Extractors are made for the handler, which owns them.
+fn reference(argument: &PatType, errors: &mut Errors) {
+    let Type::Reference(reference) = argument.ty.as_ref() else {
+        return;
+    };
+    let ty = reference
+        .elem
+        .to_token_stream()
+        .to_string()
+        .replace(' ', "");
+    let (name, is_str) = (argument.pat.to_token_stream(), ty == "str");
+    let advice = match reference.mutability {
+        _ if is_str => {
+            "write `String`, which is the body, or an extractor such as `Path<String>`".to_owned()
+        }
+        Some(_) => format!("write `mut {name}: {ty}`"),
+        None => format!("write `{name}: {ty}`"),
+    };
+    errors.at(
+        &argument.ty,
+        format_args!("a handler owns its arguments: {advice}"),
+    );
+}
+
+/// What is written beside the function must know every argument.
+fn condition(argument: &PatType, errors: &mut Errors) {
+    let mut attributes = argument.attrs.iter();
+    if let Some(attribute) = attributes.find(|attribute| attribute.path().is_ident("cfg")) {
+        errors.at(
+            attribute,
+            "a handler has the same arguments in every build; remove the `cfg`, or put it on two functions",
+        );
+    }
+}
+
+/// With a feature the gate is one of them.
+fn too_many(written: &Written, types: &[&Type], errors: &mut Errors) {
+    let (most, gate) = match written.feature {
+        Some(_) => (MAX_ARGUMENTS - 1, " beside `feature`"),
+        None => (MAX_ARGUMENTS, ""),
+    };
+    if let Some(ty) = types.get(most) {
+        errors.at(
+            ty,
+            format_args!(
+                "axum gives a handler at most {most} arguments{gate}: put some of them in a tuple, \
+                 `(a, b): (A, B)`"
+            ),
+        );
+    }
+}
+
+/// The application's router has no state to extract.
+fn router_state(ty: &Type, errors: &mut Errors) {
+    let Some(segment) = last_segment(ty).filter(|segment| segment.ident == "State") else {
+        return;
+    };
+    if let Some(state) = first_argument(segment) {
+        let state = state.to_token_stream().to_string().replace(' ', "");
+        errors.at(
+            ty,
+            format_args!(
+                "a listed route has no router's state: take `Extension<{state}>` and add it with \
+                 `App::layer(Extension(…))`, or drop the route and mount the handler with `App::merge`"
+            ),
+        );
+    }
 }
 
 /// A tenant that may be missing is not an argument that is always there.
@@ -84,9 +176,16 @@ fn tenant_argument(ty: &Type, tenant: TenantUse, errors: &mut Errors) {
                 "a route with `tenant = \"none\"` has no `{name}`: drop the option or the argument"
             ),
         ),
+        TenantUse::Optional if name != "Tenant" => errors.at(
+            ty,
+            format_args!(
+                "with `tenant = \"optional\"` there may be no tenant, and so no `{name}`: take \
+                 `Option<Tenant>`, or drop the option"
+            ),
+        ),
         TenantUse::Optional if inner(ty).is_none() => errors.at(
             ty,
-            format_args!("with `tenant = \"optional\"` there may be none: write `Option<{name}>`"),
+            "with `tenant = \"optional\"` there may be none: write `Option<Tenant>`",
         ),
         TenantUse::Optional | TenantUse::Required => {}
     }
@@ -147,25 +246,8 @@ fn name_in<'a>(ty: &'a Type, names: &[&str]) -> Option<&'a Ident> {
 /// The first type inside an `Option<…>` or `Result<…>`.
 fn inner(ty: &Type) -> Option<&Type> {
     let segment = last_segment(ty)?;
-    if segment.ident != "Option" && segment.ident != "Result" {
-        return None;
-    }
-    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
-        return None;
-    };
-    arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    })
-}
-
-fn last_segment(ty: &Type) -> Option<&syn::PathSegment> {
-    match ty {
-        Type::Path(path) => path.path.segments.last(),
-        Type::Group(group) => last_segment(&group.elem),
-        Type::Paren(paren) => last_segment(&paren.elem),
-        _ => None,
-    }
+    let wraps = segment.ident == "Option" || segment.ident == "Result";
+    wraps.then(|| first_argument(segment))?
 }
 
 /// Whether a type can be named in a check beside the function: one with a

@@ -4,9 +4,10 @@
 //! tokens and not types. Whether the field can really hold the column is left
 //! to Diesel, which says so at the field.
 
-use syn::{GenericArgument, PathArguments, PathSegment, Type};
+use syn::Type;
 
 use super::sql_type::SqlType;
+use crate::common::{first_argument, last_segment};
 
 /// Rust types that no column has, and what to write instead.
 const ADVICE: &[(&[&str], &str)] = &[
@@ -50,9 +51,13 @@ pub(super) fn sql_type(ty: &Type) -> Result<SqlType, String> {
     let Some(segment) = last_segment(ty) else {
         return Err(no_path(ty));
     };
-    match (segment.ident.to_string().as_str(), argument(segment)) {
+    match (segment.ident.to_string().as_str(), first_argument(segment)) {
         ("Option", _) => Err("a column is null or it is not: use one `Option`".to_owned()),
         ("Vec", Some(item)) if is_plain(item, "u8") => SqlType::parse("bytea"),
+        ("Vec", Some(item)) if is_plain(item, "Option") => Err(
+            "the elements of an array are never null here: drop the `Option`, or use `serde_json::Value` (`jsonb`)"
+                .to_owned(),
+        ),
         ("Vec", Some(item)) => sql_type(item)?
             .array()
             .ok_or_else(|| "an array of arrays is no column: use `serde_json::Value`".to_owned()),
@@ -86,29 +91,9 @@ fn no_path(ty: &Type) -> String {
 /// The type inside an `Option`, if it is one.
 pub(super) fn inside_option(ty: &Type) -> Option<&Type> {
     let segment = last_segment(ty)?;
-    (segment.ident == "Option").then(|| argument(segment))?
+    (segment.ident == "Option").then(|| first_argument(segment))?
 }
 
 fn is_plain(ty: &Type, name: &str) -> bool {
     last_segment(ty).is_some_and(|segment| segment.ident == name)
-}
-
-fn last_segment(ty: &Type) -> Option<&PathSegment> {
-    match ty {
-        // A type that went through a `macro_rules!` comes in such a group.
-        Type::Group(group) => last_segment(&group.elem),
-        Type::Paren(paren) => last_segment(&paren.elem),
-        Type::Path(path) if path.qself.is_none() => path.path.segments.last(),
-        _ => None,
-    }
-}
-
-fn argument(segment: &PathSegment) -> Option<&Type> {
-    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
-        return None;
-    };
-    arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    })
 }

@@ -98,6 +98,11 @@ fn options_in_the_wrong_shape() {
         ["write a comma before this"]
     );
     assert_eq!(
+        of_attribute(quote!(get "/a", feature = "a")),
+        ["write a comma between the method and the path: \
+             `#[tenant_handler(get, \"/todos\")]`"]
+    );
+    assert_eq!(
         of_attribute(quote!(get, "/a", tenant = "none" feature = "a")),
         ["write a comma before this"]
     );
@@ -221,6 +226,70 @@ fn functions_that_are_no_handlers() {
         )),
         ["a handler has no generics: write the type of the extractor"]
     );
+    assert_eq!(
+        of_handler(quote!(
+            async unsafe fn create() {}
+        )),
+        ["a handler is called by axum, which promises nothing: drop `unsafe`"]
+    );
+}
+
+#[test]
+fn arguments_that_no_handler_has() {
+    assert_eq!(
+        of_handler(quote!(
+            async fn create(conn: &mut TenantConn, tenant: &Tenant, body: &str) {}
+        )),
+        [
+            "a handler owns its arguments: write `mut conn: TenantConn`",
+            "a handler owns its arguments: write `tenant: Tenant`",
+            "a handler owns its arguments: write `String`, which is the body, or an extractor \
+             such as `Path<String>`",
+        ]
+    );
+    assert_eq!(
+        of_handler(quote!(
+            async fn create(#[cfg(test)] tenant: Tenant) {}
+        )),
+        [
+            "a handler has the same arguments in every build; remove the `cfg`, or put it on two \
+             functions"
+        ]
+    );
+    let state = quote!(
+        async fn create(state: State<Arc<Shop>>) {}
+    );
+    assert_eq!(
+        of_handler(state.clone()),
+        [
+            "a listed route has no router's state: take `Extension<Arc<Shop>>` and add it with \
+             `App::layer(Extension(…))`, or drop the route and mount the handler with `App::merge`"
+        ]
+    );
+    let mounted = tenant_handler(quote!(feature = "exports"), state);
+    assert_eq!(testing::mistakes(mounted), [""; 0]);
+}
+
+#[test]
+fn more_arguments_than_axum_gives() {
+    let with = |count: usize| {
+        let arguments = vec![quote!(_: Tenant); count];
+        quote!(async fn create(#(#arguments),*) {})
+    };
+    let at_most = |most: &str| {
+        format!(
+            "axum gives a handler at most {most}: put some of them in a tuple, `(a, b): (A, B)`"
+        )
+    };
+    assert_eq!(of_handler(with(16)), [""; 0]);
+    assert_eq!(of_handler(with(17)), [at_most("16 arguments")]);
+    let gated = || quote!(post, "/todos", feature = "exports");
+    let most = tenant_handler(gated(), with(15));
+    assert_eq!(testing::mistakes(most), [""; 0]);
+    assert_eq!(
+        of(gated(), with(16)),
+        [at_most("15 arguments beside `feature`")]
+    );
 }
 
 #[test]
@@ -271,7 +340,32 @@ fn tenants_that_are_not_there() {
                 async fn welcome(tenant: Option<Tenant>, db: TenantDb) {}
             )
         ),
-        ["with `tenant = \"optional\"` there may be none: write `Option<TenantDb>`"]
+        [
+            "with `tenant = \"optional\"` there may be no tenant, and so no `TenantDb`: take \
+             `Option<Tenant>`, or drop the option"
+        ]
+    );
+    assert_eq!(
+        of(
+            quote!(get, "/welcome", tenant = "optional"),
+            quote!(
+                async fn welcome(tenant: Tenant, db: Option<TenantConn>) {}
+            )
+        ),
+        [
+            "with `tenant = \"optional\"` there may be none: write `Option<Tenant>`",
+            "with `tenant = \"optional\"` there may be no tenant, and so no `TenantConn`: take \
+             `Option<Tenant>`, or drop the option",
+        ]
+    );
+    assert_eq!(
+        of_attribute(quote!(
+            get,
+            "/exports",
+            tenant = "optional",
+            feature = "exports"
+        )),
+        ["a feature belongs to a tenant: drop `feature` or `tenant = \"optional\"`"]
     );
     assert_eq!(
         of_attribute(quote!(
