@@ -58,4 +58,7 @@ pub mod __private {
     };
     pub use tenancy_runtime::model::*;
     pub use tenancy_runtime::plan::Feature;
+
+    /// Whether there is an embedded database in this build.
+    pub const EMBEDDED: bool = cfg!(feature = "embedded");
 }

@@ -1,10 +1,9 @@
 //! The rules of the choices, and between them: what a choice needs, and which
 //! choice an option belongs to.
 
-use proc_macro2::Span;
 use syn::LitStr;
 
-use crate::common::{Choices, Errors};
+use crate::common::{Choices, Errors, did_you_mean};
 
 use super::attr::{Key, Written};
 use super::ir::{App, Embedded, Isolation, Resolver, Strategy};
@@ -42,9 +41,6 @@ const OF_HYBRID: &[Key] = &[
     Key::PremiumTenants,
     Key::PremiumPlans,
 ];
-
-/// The plan that is premium when neither plans nor tenants are named.
-const PREMIUM_PLAN: &str = "premium";
 
 /// A resolver, and the options that are its own.
 #[derive(Clone, Copy)]
@@ -143,18 +139,11 @@ fn hybrid(
         );
         return None;
     }
-    let mut premium_plans = written.texts(Key::PremiumPlans).to_vec();
-    let named = [Key::PremiumTenants, Key::PremiumPlans]
-        .iter()
-        .any(|key| written.get(*key).is_some());
-    if !named {
-        premium_plans.push(LitStr::new(PREMIUM_PLAN, Span::call_site()));
-    }
     Some(Isolation::Hybrid {
         premium,
         standard,
         premium_tenants: written.texts(Key::PremiumTenants).to_vec(),
-        premium_plans,
+        premium_plans: written.texts(Key::PremiumPlans).to_vec(),
     })
 }
 
@@ -249,6 +238,9 @@ fn header_name(literal: &LitStr, errors: &mut Errors) {
     }
 }
 
+/// The word for an embedded database that nothing is left of.
+const TEMPORARY: &str = "temporary";
+
 fn embedded(written: &Written, errors: &mut Errors) -> Option<Embedded> {
     let literal = written.text(Key::Embedded)?;
     match literal.value().as_str() {
@@ -259,7 +251,18 @@ fn embedded(written: &Written, errors: &mut Errors) -> Option<Embedded> {
             );
             None
         }
-        "temporary" => Some(Embedded::Temporary(literal.span())),
+        TEMPORARY => Some(Embedded::Temporary(literal.span())),
+        // A misspelt `temporary` would keep its data in a folder of that name.
+        word if !word.contains(['/', '\\', '.']) => {
+            let hint = did_you_mean(&word.to_lowercase(), [TEMPORARY]);
+            errors.at(
+                literal,
+                format_args!(
+                    "`{word}` is no folder{hint} (write a folder as a path, `embedded = \"./{word}\"`)"
+                ),
+            );
+            None
+        }
         _ => Some(Embedded::Folder(literal.clone())),
     }
 }

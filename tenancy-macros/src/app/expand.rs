@@ -18,6 +18,7 @@ pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function)
     let inner = inner(function);
     let builder = builder(krate, app);
     let body = body(krate, main, function);
+    let embedded = embedded(krate, app).map(|check| quote!(#conditions #check));
     let duplicates = duplicates(krate, &app.routes).map(|checks| quote!(#conditions #checks));
     quote! {
         #conditions
@@ -25,6 +26,7 @@ pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function)
             #inner
             #krate::__private::run(#builder, async |app| #body)
         }
+        #embedded
         #duplicates
     }
 }
@@ -141,27 +143,38 @@ fn isolation(krate: &Crate, isolation: &Isolation) -> TokenStream {
     }
 }
 
-/// What runs once the application stands. What `main` returns and takes is
-/// blamed on the user's own types.
+/// What runs `main`. What it returns and takes is blamed on the user's own
+/// types.
 fn body(krate: &Crate, main: &Main, function: &Function) -> TokenStream {
     let returned = match &function.signature.output {
-        ReturnType::Default => function.signature.ident.span(),
-        ReturnType::Type(_, ty) => ty.span(),
+        ReturnType::Default => quote!(()),
+        ReturnType::Type(_, ty) => quote!(#ty),
+    };
+    let into_result = quote_spanned! {returned.span()=>
+        <#returned as #krate::__private::MainResult>::into_result
     };
     match main {
-        Main::Prepares => {
-            let outcome = quote_spanned! {returned=>
-                #krate::__private::MainResult::into_result(main().await)
-            };
-            quote!({ #outcome?; app.serve().await })
-        }
+        // What it prepares, it prepares for every command.
+        Main::Prepares => quote!({ #into_result(main().await)?; app.serve().await }),
         Main::Serves(span) => {
             let call = quote_spanned!(*span=> main(app));
-            quote_spanned! {returned=>
-                #krate::__private::MainResult::into_result(#call.await)
-            }
+            quote!(#into_result(#call.await))
         }
     }
+}
+
+/// Only the crate itself knows whether it is built with the embedded database.
+fn embedded(krate: &Crate, app: &App) -> Option<TokenStream> {
+    let span = match app.embedded.as_ref()? {
+        Embedded::Temporary(span) => *span,
+        Embedded::Folder(folder) => folder.span(),
+    };
+    Some(quote_spanned! {span=>
+        const _: () = ::core::assert!(
+            #krate::__private::EMBEDDED,
+            "the embedded database needs the feature `embedded` of `tenancy`: add it in Cargo.toml, or drop this option"
+        );
+    })
 }
 
 /// One assertion for each route but the first: only the compiler knows what a

@@ -47,7 +47,8 @@ pub(super) enum Embedded {
 
 /// What `main` takes, which decides who serves.
 pub(super) enum Main {
-    /// Nothing: it prepares, and the application serves afterwards.
+    /// Nothing: it prepares, and the application serves afterwards, or does what
+    /// the command line asks for.
     Prepares,
     /// The builder, at this place: it serves on its own.
     Serves(Span),

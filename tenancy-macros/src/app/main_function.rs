@@ -1,7 +1,7 @@
 //! The rules about the function the attribute is on.
 
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg};
+use syn::{Attribute, FnArg, ReturnType, Type};
 
 use crate::common::{Errors, Function};
 
@@ -24,6 +24,11 @@ pub(super) fn check(function: &Function, errors: &mut Errors) -> Main {
     }
     if !signature.generics.params.is_empty() {
         errors.at(&signature.generics, "`main` has no generics");
+    }
+    if let ReturnType::Type(_, ty) = &signature.output
+        && let Type::ImplTrait(_) = ty.as_ref()
+    {
+        errors.at(ty, "`main` returns nothing or `Result<()>`");
     }
     other_runtime(function, errors);
     let mut arguments = signature.inputs.iter();

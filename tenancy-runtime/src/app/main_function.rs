@@ -27,6 +27,8 @@ impl MainResult for () {
     }
 }
 
+// The message above says more than which error is not ours.
+#[diagnostic::do_not_recommend]
 impl<E: Into<Error>> MainResult for std::result::Result<(), E> {
     fn into_result(self) -> Result<()> {
         self.map_err(Into::into)

@@ -82,6 +82,9 @@ pub enum Isolation {
     },
 }
 
+/// The plan that is premium where neither tenants nor plans are named.
+const PREMIUM_PLAN: &str = "premium";
+
 impl Isolation {
     /// The same strategy for every tenant.
     #[must_use]
@@ -89,7 +92,8 @@ impl Isolation {
         Self::Single(strategy)
     }
 
-    /// Two strategies by tier; add premium tenants or plans to it.
+    /// Two strategies by tier; add premium tenants or plans to it. While neither
+    /// is named, tenants on the plan `premium` are premium.
     #[must_use]
     pub fn hybrid(premium: Strategy, standard: Strategy) -> Self {
         Self::Hybrid {
@@ -136,7 +140,11 @@ impl Isolation {
                 premium_plans,
             } => {
                 let listed = premium_tenants.iter().any(|premium| premium == slug);
-                let by_plan = plan.is_some_and(|plan| premium_plans.iter().any(|p| p == plan));
+                let nobody = premium_tenants.is_empty() && premium_plans.is_empty();
+                let by_plan = plan.is_some_and(|plan| {
+                    premium_plans.iter().any(|premium| premium == plan)
+                        || (nobody && plan == PREMIUM_PLAN)
+                });
                 if listed || by_plan {
                     *premium
                 } else {
@@ -174,5 +182,19 @@ mod tests {
         );
         assert_eq!(isolation.choose("globex", Some("free")), Strategy::Rls);
         assert_eq!(isolation.choose("globex", None), Strategy::Rls);
+        assert_eq!(isolation.choose("globex", Some("premium")), Strategy::Rls);
+    }
+
+    #[test]
+    fn the_plan_premium_is_premium_while_nobody_is_named() {
+        let isolation = Isolation::hybrid(Strategy::Schema, Strategy::Rls);
+        assert_eq!(
+            isolation.choose("globex", Some("premium")),
+            Strategy::Schema
+        );
+        assert_eq!(isolation.choose("globex", Some("free")), Strategy::Rls);
+        assert_eq!(isolation.choose("globex", None), Strategy::Rls);
+        let listed = isolation.premium_tenants(["acme-corp"]);
+        assert_eq!(listed.choose("globex", Some("premium")), Strategy::Rls);
     }
 }

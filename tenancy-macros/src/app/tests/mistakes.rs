@@ -177,6 +177,16 @@ fn databases() {
         of(quote!(isolation = "rls", embedded = "")),
         ["name the folder to keep the database in, or write `embedded = \"temporary\"`"]
     );
+    assert_eq!(
+        of(quote!(isolation = "rls", embedded = "temporry")),
+        [
+            "`temporry` is no folder; did you mean `temporary`? (write a folder as a path, \
+             `embedded = \"./temporry\"`)"
+        ]
+    );
+    for folder in ["./data", "/var/lib/shop", ".tenancy", "a/b"] {
+        assert_eq!(of(quote!(isolation = "rls", embedded = #folder)), [""; 0]);
+    }
 }
 
 #[test]
@@ -249,6 +259,12 @@ fn functions_that_are_no_main() {
             async fn main() {}
         )),
         ["`#[tenancy::app]` starts the asynchronous runtime: drop this attribute"]
+    );
+    assert_eq!(
+        of_main(quote!(
+            async fn main() -> impl Sized {}
+        )),
+        ["`main` returns nothing or `Result<()>`"]
     );
 }
 

@@ -1,0 +1,2 @@
+#[tenancy::app(isolation = "rls", embedded = "temporry")]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[tenancy::app(isolation = "rls", embedded = "temporary")]
+async fn main() {}
