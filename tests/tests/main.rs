@@ -9,6 +9,7 @@ mod dsl;
 mod examples;
 mod faults;
 mod interrupted;
+mod joins;
 mod life;
 mod migrations;
 mod owned;

@@ -4,7 +4,8 @@
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
-use syn::{Ident, LitStr, Path, parse_quote};
+use syn::spanned::Spanned;
+use syn::{Ident, LitStr, Path};
 
 use super::attr::ModelOptions;
 use super::column::column;
@@ -29,6 +30,7 @@ pub(super) fn model(
     name_apart(&mut columns, errors);
     let primary_key = primary_key(&item.ident, &columns, errors);
     generate_key(&mut columns, &primary_key);
+    name_itself(&mut columns, &item.ident);
     join_once(&mut columns, &item.ident);
 
     let marked = |mark: fn(&Column) -> Option<&Ident>, suffix| -> Vec<Key> {
@@ -149,10 +151,21 @@ fn generate_key(columns: &mut [Column], primary_key: &[usize]) {
     };
 }
 
+/// `references = Self` stands for the model also outside of its own `impl`s.
+fn name_itself(columns: &mut [Column], model: &Ident) {
+    for reference in columns.iter_mut().filter_map(|c| c.reference.as_mut()) {
+        if reference.target.is_ident("Self") {
+            let mut name = model.clone();
+            name.set_span(reference.target.span());
+            reference.target = name.into();
+        }
+    }
+}
+
 /// Diesel knows one way to join two tables: that of the first reference. A table
 /// that refers to itself needs an alias and an `on` anyway.
 fn join_once(columns: &mut [Column], model: &Ident) {
-    let mut joined: Vec<Path> = vec![model.clone().into(), parse_quote!(Self)];
+    let mut joined: Vec<Path> = vec![model.clone().into()];
     for reference in columns.iter_mut().filter_map(|c| c.reference.as_mut()) {
         if joined.contains(&reference.target) {
             reference.joins = false;

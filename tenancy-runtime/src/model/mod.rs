@@ -70,6 +70,7 @@
 //! }
 //! ```
 
+mod apart;
 mod ddl;
 mod definition;
 mod join;
@@ -78,10 +79,11 @@ mod reference;
 mod rows;
 
 pub use crate::__joins as joins;
+pub use apart::{Apart, Bit, Differs, Named, bit_of_name};
 pub(crate) use ddl::quoted;
 pub use ddl::{Layout, PRIVILEGES_SHARED, PRIVILEGES_TENANT, ROLL, ROLL_KEY, create_roll};
 pub use definition::{Audience, ColumnDef, KeyDef, ModelDef, ReferenceDef};
-pub use join::{JoinOn, Joined};
+pub use join::{JoinOn, JoinedUnlessNoJoin, Referred, Referring, Side};
 pub use owned::{IntoKey, Keyed, Owned};
 pub use reference::{RefersTo, refers_to_model, refers_to_shared_model};
 pub use rows::{delete, insert, present, update};

@@ -24,8 +24,9 @@ pub(super) fn expand(model: &Model, names: &Names<'_>) -> TokenStream {
         let joined = reference.joins.then(|| joined(&column, reference, names));
         quote!(#check #joined)
     });
+    let name = &model.table.sql;
     quote! {
-        #private::joins! { #table::table }
+        #private::joins! { #table::table, #name }
         #(#references)*
     }
 }
@@ -55,15 +56,15 @@ fn joined(column: &TokenStream, reference: &Reference, names: &Names<'_>) -> Tok
     let parent = quote_spanned!(target.span()=> <#target as #private::Model>::Table);
     quote_spanned! {target.span()=>
         #[automatically_derived]
-        impl #private::Joined<#parent> for #table::table {
+        impl #private::JoinedUnlessNoJoin<#parent> for #table::table {
             type Column = #column;
-            type Parent = #parent;
+            type Side = #private::Referring;
         }
 
         #[automatically_derived]
-        impl #private::Joined<#table::table> for #parent {
+        impl #private::JoinedUnlessNoJoin<#table::table> for #parent {
             type Column = #column;
-            type Parent = #parent;
+            type Side = #private::Referred;
         }
     }
 }
