@@ -1,4 +1,6 @@
-//! What runs underneath `tenancy`. Depend on `tenancy`, which re-exports it.
+//! What runs underneath `tenancy`. Depend on `tenancy`, which re-exports it: in
+//! an application, `tenancy_runtime::` in the examples here reads `tenancy::`
+//! (`tenancy_runtime::app::App` is `tenancy::App`).
 //!
 //! A request's way leads through the modules in this order: [`resolve`] (request
 //! to candidate), [`registry`] (slug to tenant), [`admit`] (the door), [`http`]

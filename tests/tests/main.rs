@@ -7,6 +7,7 @@ mod databases;
 mod door;
 mod dsl;
 mod examples;
+mod expanded;
 mod faults;
 mod interrupted;
 mod joins;

@@ -15,6 +15,7 @@ pub(super) struct ModelOptions {
     pub(super) uniques: Vec<Fields>,
     pub(super) indexes: Vec<Fields>,
     pub(super) migrated: Option<Ident>,
+    pub(super) no_derive: Vec<Fields>,
 }
 
 /// What stands in the `#[column(…)]`s of one field.
@@ -50,6 +51,11 @@ const MODEL: &[Choice<ModelOptions>] = &[
         name: "migrated",
         example: "migrated",
         form: Form::Flag(|options, name| options.migrated = Some(name)),
+    },
+    Choice {
+        name: "no_derive",
+        example: "no_derive(Debug, Serialize)",
+        form: Form::Fields(|options, traits| options.no_derive.push(traits)),
     },
 ];
 

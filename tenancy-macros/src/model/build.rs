@@ -9,7 +9,7 @@ use syn::{Ident, LitStr, Path};
 
 use super::attr::ModelOptions;
 use super::column::column;
-use super::ir::{Audience, Column, ColumnType, Generated, Key, Model};
+use super::ir::{Audience, Column, ColumnType, Generated, Key, Model, OPTIONAL_DERIVES};
 use super::item::Source;
 use super::naming::{self, Name};
 use super::options::Fields;
@@ -66,7 +66,30 @@ pub(super) fn model(
         uniques,
         indexes,
         migrated: options.migrated,
+        no_derive: no_derive(&options.no_derive, errors),
     }
+}
+
+/// The names in `no_derive(…)`, each of which must be one that can be left out.
+fn no_derive(listed: &[Fields], errors: &mut Errors) -> Vec<String> {
+    let names = listed.iter().flat_map(|traits| &traits.fields);
+    names
+        .filter_map(|name| {
+            let text = name.to_string();
+            if OPTIONAL_DERIVES.contains(&text.as_str()) {
+                return Some(text);
+            }
+            let nearest = did_you_mean(&text, OPTIONAL_DERIVES.iter().copied());
+            errors.at(
+                name,
+                format!(
+                    "`{name}` is nothing that can be left out{nearest} (expected `{}`)",
+                    OPTIONAL_DERIVES.join("`, `")
+                ),
+            );
+            None
+        })
+        .collect()
 }
 
 fn table(model: &Ident, given: Option<&LitStr>, errors: &mut Errors) -> Name {

@@ -197,6 +197,15 @@ fn key_names(model: &Model, errors: &mut Errors) {
     if let Some(message) = naming::refuse_key(&model.primary_key_name()) {
         errors.at(&model.table.rust, message);
     }
+    for key in &model.uniques {
+        if model.is_named_like_primary(key) {
+            report(
+                key,
+                "the constant of this key would be `PRIMARY_KEY`, which is that of the primary key; rename the column with `name = \"…\"`",
+                errors,
+            );
+        }
+    }
     for key in model.uniques.iter().chain(&model.indexes) {
         if let Some(message) = naming::refuse_key(&key.name) {
             report(key, &message, errors);

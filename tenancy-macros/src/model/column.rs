@@ -17,6 +17,9 @@ use crate::common::Errors;
 /// model, as the types differ.
 const CARRIED_SERDE: &[&str] = &["rename", "alias"];
 
+/// What of serde's keeps a client from giving a field, there as well.
+const SKIPPED_SERDE: &[&str] = &["skip", "skip_deserializing"];
+
 pub(super) fn column(
     field: &Field,
     options: ColumnOptions,
@@ -72,6 +75,9 @@ pub(super) fn column(
         visibility: field.vis.clone(),
         ty: field.ty.clone(),
         carried: carried(field),
+        not_of_clients: nested(&field.attrs, "serde")
+            .iter()
+            .any(|meta| SKIPPED_SERDE.iter().any(|name| meta.path().is_ident(name))),
         sql_type,
         nullable: inside.is_some(),
         default: default.as_ref().map(LitStr::value),

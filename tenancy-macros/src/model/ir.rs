@@ -39,7 +39,12 @@ pub(super) struct Model {
     pub(super) indexes: Vec<Key>,
     /// The option that says migrations make the table.
     pub(super) migrated: Option<Ident>,
+    /// Traits that the user implements by hand.
+    pub(super) no_derive: Vec<String>,
 }
+
+/// The traits that need not be derived: only the user's own code asks for them.
+pub(super) const OPTIONAL_DERIVES: &[&str] = &["Debug", "Clone", "Serialize"];
 
 pub(super) struct Column {
     pub(super) field: Ident,
@@ -47,6 +52,9 @@ pub(super) struct Column {
     pub(super) ty: Type,
     /// The field's attributes that its twins in other structs get as well.
     pub(super) carried: Vec<Attribute>,
+    /// Whether clients may not give a value: `#[serde(skip)]` or
+    /// `#[serde(skip_deserializing)]`.
+    pub(super) not_of_clients: bool,
     pub(super) name: Name,
     pub(super) sql_type: ColumnType,
     pub(super) nullable: bool,
@@ -132,6 +140,11 @@ impl Column {
 }
 
 impl Model {
+    /// Whether the model derives this, for what follows it there.
+    pub(super) fn derives(&self, name: &str) -> bool {
+        !self.no_derive.iter().any(|other| other == name)
+    }
+
     /// Whether Diesel can be asked about it; if not, that has been reported.
     pub(super) fn is_sound(&self) -> bool {
         let key_fits = |at: &usize| {
@@ -174,6 +187,16 @@ impl Model {
             .iter()
             .map(|at| self.columns[*at].name.sql.as_str())
             .collect()
+    }
+
+    /// The constant with a unique key's name.
+    pub(super) fn constant(&self, key: &Key) -> String {
+        format!("{}_KEY", self.names(key).join("_").to_uppercase())
+    }
+
+    /// Whether that would be the constant of the primary key; it is refused then.
+    pub(super) fn is_named_like_primary(&self, key: &Key) -> bool {
+        self.constant(key) == "PRIMARY_KEY"
     }
 
     pub(super) fn primary_key_name(&self) -> String {

@@ -23,7 +23,7 @@ pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Result<Source, 
     match &mut item {
         Item::Struct(model) => {
             if refuse_struct(model, errors) {
-                strip(&mut model.fields);
+                strip(&mut model.fields, errors);
                 return Err(model.to_token_stream());
             }
         }
@@ -31,18 +31,16 @@ pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Result<Source, 
             other
                 .variants
                 .iter_mut()
-                .for_each(|variant| strip(&mut variant.fields));
+                .for_each(|variant| strip(&mut variant.fields, errors));
             errors.at(
                 &other.ident,
                 "a model is a struct with a named field for each column; an enum can be the type of a column, with `#[column(sql_type = \"text\")]`",
             );
         }
         Item::Union(other) => {
-            other
-                .fields
-                .named
-                .iter_mut()
-                .for_each(|field| strip_one(&mut field.attrs));
+            other.fields.named.iter_mut().for_each(|field| {
+                take_ours(&mut field.attrs, errors);
+            });
             errors.at(
                 &other.ident,
                 "a model is a struct with a named field for each column",
@@ -63,8 +61,7 @@ fn source(mut item: ItemStruct, errors: &mut Errors) -> Source {
     refuse_attributes(&mut item.attrs, DIESEL_ON_STRUCT, errors);
     let mut columns = Vec::new();
     for field in &mut item.fields {
-        let taken: Vec<Attribute> = field.attrs.iter().filter(|a| is_ours(a)).cloned().collect();
-        strip_one(&mut field.attrs);
+        columns.push(take_ours(&mut field.attrs, errors));
         refuse_attributes(&mut field.attrs, DIESEL_ON_FIELD, errors);
         for attribute in field.attrs.iter().filter(|a| a.path().is_ident("cfg")) {
             errors.at(
@@ -72,7 +69,6 @@ fn source(mut item: ItemStruct, errors: &mut Errors) -> Source {
                 "a table has the same columns in every build; remove the `cfg`",
             );
         }
-        columns.push(ColumnOptions::parse(&taken, errors));
     }
     Source { item, columns }
 }
@@ -181,12 +177,16 @@ fn is_ours(attribute: &Attribute) -> bool {
     attribute.path().is_ident("column")
 }
 
-fn strip(fields: &mut Fields) {
-    fields
-        .iter_mut()
-        .for_each(|field| strip_one(&mut field.attrs));
+/// Takes our attributes off fields that become no columns; what is wrong in them
+/// is said all the same.
+fn strip(fields: &mut Fields, errors: &mut Errors) {
+    for field in fields {
+        take_ours(&mut field.attrs, errors);
+    }
 }
 
-fn strip_one(attributes: &mut Vec<Attribute>) {
-    attributes.retain(|attribute| !is_ours(attribute));
+fn take_ours(attributes: &mut Vec<Attribute>, errors: &mut Errors) -> ColumnOptions {
+    let (ours, others): (Vec<_>, Vec<_>) = attributes.drain(..).partition(is_ours);
+    *attributes = others;
+    ColumnOptions::parse(&ours, errors)
 }

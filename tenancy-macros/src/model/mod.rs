@@ -43,9 +43,10 @@ fn model(
     krate: &Crate,
 ) -> TokenStream {
     let mut errors = Errors::new();
-    let mut code = match item::parse(item, &mut errors) {
+    let source = item::parse(item, &mut errors);
+    let options = attr::ModelOptions::parse(audience, attribute, &mut errors);
+    let mut code = match source {
         Ok(source) => {
-            let options = attr::ModelOptions::parse(audience, attribute, &mut errors);
             let model = build::model(audience, options, source, &mut errors);
             check::check(&model, &mut errors);
             expand::expand(&model, krate)

@@ -17,13 +17,24 @@ const RESERVED_TABLES: &[&str] = &["tenant", "shared", "tenancy"];
 /// [System Columns]: https://www.postgresql.org/docs/current/ddl-system-columns.html
 const SYSTEM_COLUMNS: &[&str] = &["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
-/// Names that `diesel::table!` uses itself, or that would hide a crate from it.
+/// What the tables of the framework's own begin with, in every schema.
+const RESERVED_PREFIX: &str = "tenancy_";
+
+/// Names that Diesel's macros use themselves, that would hide a crate from them,
+/// that Rust 2024 reserves, or that the functions of models call what they are
+/// given: with `use todos::dsl::*` a column's name stands for the column.
 const TAKEN_IN_RUST: &[&str] = &[
+    "__db",
+    "__key",
+    "__other",
     "all_columns",
     "columns",
     "core",
     "diesel",
     "dsl",
+    "gen",
+    "q",
+    "row",
     "star",
     "std",
     "table",
@@ -64,6 +75,11 @@ pub(super) fn refuse_table(name: &str) -> Option<String> {
     if RESERVED_TABLES.contains(&name) {
         return Some(format!(
             "`{name}` is a name the framework uses itself; choose another with `table = \"…\"`"
+        ));
+    }
+    if name.starts_with(RESERVED_PREFIX) {
+        return Some(format!(
+            "the framework's own tables begin with `{RESERVED_PREFIX}`; choose another name with `table = \"…\"`"
         ));
     }
     refuse(name, "table", "table = \"…\"")
@@ -201,6 +217,8 @@ mod tests {
         assert_eq!(rust("title"), "title");
         assert_eq!(rust("type"), "type_");
         assert_eq!(rust("self"), "self_");
+        assert_eq!(rust("gen"), "gen_");
+        assert_eq!(rust("q"), "q_");
         assert_eq!(rust("table"), "table_");
         assert_eq!(rust("todos"), "todos_");
     }
@@ -213,6 +231,7 @@ mod tests {
         assert!(refuse_column("").is_some());
         assert!(refuse_column("xmin").is_some());
         assert!(refuse_table("tenant").is_some());
+        assert!(refuse_table("tenancy_migrations").is_some());
         assert_eq!(refuse_column(&"a".repeat(63)), None);
         assert!(refuse_column(&"a".repeat(64)).is_some());
     }

@@ -27,11 +27,11 @@ pub(super) enum Form<T> {
     Text(fn(&mut T, LitStr)),
     /// `= a::Path`.
     Path(fn(&mut T, Path)),
-    /// `(field, field)`; may be given more than once.
+    /// `(name, name)`; may be given more than once.
     Fields(fn(&mut T, Fields)),
 }
 
-/// The fields named by `unique(…)` or `index(…)`.
+/// The fields named by `unique(…)` or `index(…)`, or the traits by `no_derive(…)`.
 #[derive(Clone)]
 pub(super) struct Fields {
     /// The option's name, as the place for messages about all of it.

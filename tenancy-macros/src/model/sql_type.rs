@@ -55,10 +55,12 @@ impl Known {
 const LENGTH_MAX: u32 = 10_485_760;
 const PRECISION_MAX: u32 = 1000;
 
+const BIGINT: Known = known("bigint", "Int8", &["i64"]);
+
 static KNOWN: &[Known] = &[
     known("smallint", "Int2", &["i16"]),
     known("integer", "Int4", &["i32"]),
-    known("bigint", "Int8", &["i64"]),
+    BIGINT,
     known("real", "Float4", &["f32"]),
     known("double precision", "Float8", &["f64"]),
     known("numeric", "Numeric", &[]).taking(Takes::Precision),
@@ -77,9 +79,10 @@ static KNOWN: &[Known] = &[
 ];
 
 impl SqlType {
-    /// What takes the place of a type that is unknown, after its error.
+    /// What takes the place of a type that is unknown, after its error: most
+    /// often it is an unsigned integer, for which `i64` was advised.
     pub(super) fn stand_in() -> Self {
-        Self::of(&KNOWN[0], "", false)
+        Self::of(&BIGINT, "", false)
     }
 
     fn of(kind: &'static Known, arguments: &str, array: bool) -> Self {

@@ -129,6 +129,7 @@ mod tests {
         uniques: &[],
         indexes: &[],
         references: &[],
+        migrated: false,
     };
 
     static ORDERS: ModelDef = ModelDef {

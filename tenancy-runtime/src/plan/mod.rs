@@ -9,7 +9,7 @@ use std::fmt;
 pub struct Feature(&'static str);
 
 impl Feature {
-    #[doc(hidden)]
+    /// A feature of this name; [`features!`](crate::features) calls it.
     #[must_use]
     pub const fn declare(name: &'static str) -> Self {
         Self(name)

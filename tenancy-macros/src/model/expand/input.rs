@@ -1,5 +1,6 @@
 //! `New…`, which makes a row, and `…Changes`, which changes one. What the client
-//! may leave out, and what it may not give, is in their serde attributes.
+//! may leave out, and what it may not give, is in their serde attributes: a key
+//! that the database makes, and what the model's own attributes skip.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -30,6 +31,7 @@ pub(super) fn new(model: &Model, names: &Names<'_>) -> TokenStream {
     let check = model
         .is_sound()
         .then(|| quote!(, check_for_backend(::diesel::pg::Pg)));
+    let debug = debug(model);
     // Diesel has no row without columns, which is what unknown ones leave.
     let insertable = model.columns.iter().any(Column::is_known).then(|| {
         quote! {
@@ -44,7 +46,7 @@ pub(super) fn new(model: &Model, names: &Names<'_>) -> TokenStream {
         } else {
             (ty.clone(), column.nullable)
         };
-        let serde = if column.generated.is_some() {
+        let serde = if column.generated.is_some() || column.not_of_clients {
             quote!(#[serde(skip_deserializing)])
         } else if column.has_default() && column.nullable {
             present(names)
@@ -62,10 +64,13 @@ pub(super) fn new(model: &Model, names: &Names<'_>) -> TokenStream {
     let insert = |how: TokenStream| {
         body(model, || {
             quote! {
-                let row = ::diesel::insert_into(#table::table).values(self).returning(
-                    <#ident as ::diesel::SelectableHelper<::diesel::pg::Pg>>::as_returning(),
-                );
-                #private::#how(row, db).await
+                #private::#how(
+                    ::diesel::insert_into(#table::table).values(self).returning(
+                        <#ident as ::diesel::SelectableHelper<::diesel::pg::Pg>>::as_returning(),
+                    ),
+                    __db,
+                )
+                .await
             }
         })
     };
@@ -73,7 +78,7 @@ pub(super) fn new(model: &Model, names: &Names<'_>) -> TokenStream {
     quote! {
         #[doc = #docs]
         #[allow(dead_code)]
-        #[derive(Debug, Clone, #private::serde::Deserialize)]
+        #[derive(#debug Clone, #private::serde::Deserialize)]
         #serde
         #insertable
         #visibility struct #new {
@@ -87,7 +92,10 @@ pub(super) fn new(model: &Model, names: &Names<'_>) -> TokenStream {
             /// # Errors
             ///
             /// A conflict when a unique key is taken or a referred row is missing.
-            #visibility async fn insert(&self, db: &mut #krate::TenantConn) -> #krate::Result<#ident> {
+            #visibility async fn insert(
+                &self,
+                __db: &mut #krate::TenantConn,
+            ) -> #krate::Result<#ident> {
                 #insert
             }
 
@@ -98,7 +106,7 @@ pub(super) fn new(model: &Model, names: &Names<'_>) -> TokenStream {
             /// Those of `insert`.
             #visibility async fn insert_owned(
                 &self,
-                db: &mut #krate::TenantConn,
+                __db: &mut #krate::TenantConn,
             ) -> #krate::Result<#private::Owned<#ident>> {
                 #insert_owned
             }
@@ -125,6 +133,7 @@ pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
     let serde = serde(model, names);
     let keys = model.key_columns();
     let keys = keys.iter().map(|column| &column.name.rust);
+    let debug = debug(model);
     let changeset = columns.iter().any(|column| column.is_known()).then(|| {
         quote! {
             #[derive(::diesel::AsChangeset)]
@@ -133,7 +142,9 @@ pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
     });
     let fields = columns.iter().map(|column| {
         let ty = &column.ty;
-        let serde = if column.nullable {
+        let serde = if column.not_of_clients {
+            quote!(#[serde(skip_deserializing)])
+        } else if column.nullable {
             present(names)
         } else {
             quote!(#[serde(default)])
@@ -151,22 +162,29 @@ pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
     let key = key_argument(names);
     let update = body(model, || {
         quote! {
-            let key = #private::IntoKey::<#ident>::into_key(key, db)?;
-            let row = ::diesel::QueryDsl::find(#table::table, key);
-            let changed = ::diesel::update(::core::clone::Clone::clone(&row)).set(self).returning(
-                <#ident as ::diesel::SelectableHelper<::diesel::pg::Pg>>::as_returning(),
-            );
-            let unchanged = ::diesel::QueryDsl::select(
-                row,
-                <#ident as ::diesel::SelectableHelper<::diesel::pg::Pg>>::as_select(),
-            );
-            #private::update(changed, unchanged, db).await
+            let __key = #private::IntoKey::<#ident>::into_key(__key, __db)?;
+            #private::update(
+                ::diesel::update(::diesel::QueryDsl::find(
+                    #table::table,
+                    ::core::clone::Clone::clone(&__key),
+                ))
+                .set(self)
+                .returning(
+                    <#ident as ::diesel::SelectableHelper<::diesel::pg::Pg>>::as_returning(),
+                ),
+                ::diesel::QueryDsl::select(
+                    ::diesel::QueryDsl::find(#table::table, __key),
+                    <#ident as ::diesel::SelectableHelper<::diesel::pg::Pg>>::as_select(),
+                ),
+                __db,
+            )
+            .await
         }
     });
     quote! {
         #[doc = #docs]
         #[allow(dead_code)]
-        #[derive(Debug, Clone, Default, #private::serde::Deserialize)]
+        #[derive(#debug Clone, Default, #private::serde::Deserialize)]
         #serde
         #changeset
         #visibility struct #changes {
@@ -184,7 +202,7 @@ pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
             #visibility async fn update(
                 &self,
                 #key,
-                db: &mut #krate::TenantConn,
+                __db: &mut #krate::TenantConn,
             ) -> #krate::Result<#ident> {
                 #update
             }
@@ -225,6 +243,11 @@ pub(super) fn column_name(column: &Column) -> Option<Attribute> {
 fn present(names: &Names<'_>) -> TokenStream {
     let present = names.krate.private_path("present");
     quote!(#[serde(default, deserialize_with = #present)])
+}
+
+/// The input has the model's fields, and says no more of them than the model.
+fn debug(model: &Model) -> Option<TokenStream> {
+    model.derives("Debug").then(|| quote!(Debug,))
 }
 
 fn serde(model: &Model, names: &Names<'_>) -> TokenStream {

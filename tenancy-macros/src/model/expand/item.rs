@@ -17,17 +17,27 @@ pub(super) fn expand(model: &Model, names: &Names<'_>) -> TokenStream {
     let keys = keys.iter().map(|column| &column.name.rust);
 
     let derived: Vec<String> = derives(&item.attrs).iter().map(last).collect();
-    let missing = wanted(model, private)
-        .into_iter()
-        .filter(|path| !derived.contains(&last(path)));
+    let missing = wanted(model, private).into_iter().filter(|path| {
+        let name = last(path);
+        !derived.contains(&name) && model.derives(&name)
+    });
     let derive: Attribute = parse_quote!(#[derive(#(#missing),*)]);
     // Ours comes first, so that `#[serde(…)]` and `#[diesel(…)]` of the user's
     // stand after the derive that gives them a meaning.
     item.attrs.insert(0, derive);
-    if !nested(&item.attrs, "serde")
+    let derives_serde = |name: &String| name == "Serialize" || name == "Deserialize";
+    let serializes = model.derives("Serialize") || derived.iter().any(derives_serde);
+    if !serializes {
+        // Without a derive nobody knows them; what `New…` has of them stays there.
+        let attributes = item.fields.iter_mut().map(|field| &mut field.attrs);
+        for attributes in attributes.chain([&mut item.attrs]) {
+            attributes.retain(|attribute| !attribute.path().is_ident("serde"));
+        }
+    }
+    let names_crate = nested(&item.attrs, "serde")
         .iter()
-        .any(|meta| meta.path().is_ident("crate"))
-    {
+        .any(|meta| meta.path().is_ident("crate"));
+    if serializes && !names_crate {
         let serde = names.krate.private_path("serde");
         item.attrs.push(parse_quote!(#[serde(crate = #serde)]));
     }

@@ -53,16 +53,18 @@ pub(super) fn write(model: &Model, names: &Names<'_>) -> TokenStream {
     let unique_names = unique_names(model);
     let find = body(model, || {
         quote! {
-            let key = #private::IntoKey::<#ident>::into_key(key, db)?;
-            let row = ::diesel::QueryDsl::find(Self::query(), key);
-            #private::Owned::one(row, db).await
+            let __key = #private::IntoKey::<#ident>::into_key(__key, __db)?;
+            #private::Owned::one(::diesel::QueryDsl::find(Self::query(), __key), __db).await
         }
     });
     let delete = body(model, || {
         quote! {
-            let key = #private::IntoKey::<#ident>::into_key(key, db)?;
-            let row = ::diesel::QueryDsl::find(#table::table, key);
-            #private::delete(::diesel::delete(row), db).await
+            let __key = #private::IntoKey::<#ident>::into_key(__key, __db)?;
+            #private::delete(
+                ::diesel::delete(::diesel::QueryDsl::find(#table::table, __key)),
+                __db,
+            )
+            .await
         }
     });
     quote! {
@@ -77,7 +79,7 @@ pub(super) fn write(model: &Model, names: &Names<'_>) -> TokenStream {
             /// Not found when the tenant has no such row.
             #visibility async fn find(
                 #key,
-                db: &mut #krate::TenantConn,
+                __db: &mut #krate::TenantConn,
             ) -> #krate::Result<#private::Owned<#ident>> {
                 #find
             }
@@ -88,7 +90,10 @@ pub(super) fn write(model: &Model, names: &Names<'_>) -> TokenStream {
             ///
             /// Not found when the tenant has no such row; a conflict when
             /// another row refers to it.
-            #visibility async fn delete(#key, db: &mut #krate::TenantConn) -> #krate::Result<()> {
+            #visibility async fn delete(
+                #key,
+                __db: &mut #krate::TenantConn,
+            ) -> #krate::Result<()> {
                 #delete
             }
         }
@@ -99,11 +104,14 @@ fn unique_names(model: &Model) -> TokenStream {
     let visibility = &model.item.vis;
     let keys = model.uniques.iter().enumerate();
     // One of two with the same name has been reported.
-    let first = keys.filter(|(at, key)| model.uniques[..*at].iter().all(|k| k.name != key.name));
+    let first = keys.filter(|(at, key)| {
+        let earlier = &model.uniques[..*at];
+        !model.is_named_like_primary(key) && earlier.iter().all(|k| k.name != key.name)
+    });
     first
         .map(|(_, key)| {
             let columns = model.names(key);
-            let constant = format_ident!("{}_KEY", columns.join("_").to_uppercase());
+            let constant = format_ident!("{}", model.constant(key));
             let docs = format!(
                 " The name of the unique constraint on `{}`, for `on_constraint`.",
                 columns.join("`, `")
@@ -120,7 +128,7 @@ fn unique_names(model: &Model) -> TokenStream {
 /// The argument that names a row.
 pub(super) fn key_argument(names: &Names<'_>) -> TokenStream {
     let Names { private, model, .. } = names;
-    quote!(key: impl #private::IntoKey<#model>)
+    quote!(__key: impl #private::IntoKey<#model>)
 }
 
 /// The type of the key: that of its field, or of all its fields in order.

@@ -14,9 +14,9 @@ pub(super) fn expand(model: &Model, names: &Names<'_>) -> TokenStream {
             let ty = &column.ty;
             quote!(#ty)
         } else if column.nullable {
-            quote!(::core::option::Option<i16>)
+            quote!(::core::option::Option<i64>)
         } else {
-            quote!(i16)
+            quote!(i64)
         }
     });
     let row = quote!((#(#row,)*));

@@ -38,6 +38,16 @@ fn only_a_struct_with_named_fields_is_a_model() {
     for (item, part) in cases {
         one(&of_item("", item), &[part]);
     }
+    // What is wrong in the options is said in the same round.
+    for item in [
+        "enum A { B { #[column(uniqe)] b: String } }",
+        "struct A(#[column(uniqe)] i32);",
+        "struct A<T> { #[column(uniqe)] id: T }",
+        "union A { #[column(uniqe)] b: u8 }",
+    ] {
+        let found = of_item("tabel = \"x\"", item);
+        assert_eq!(found.len(), 3, "{found:#?}");
+    }
 }
 
 #[test]
@@ -68,6 +78,18 @@ fn options_of_the_model() {
         ),
         ("table = \"r#type\"", &["cannot name a table"]),
         ("table = \"tenant\"", &["a name the framework uses itself"]),
+        (
+            "table = \"tenancy_keys\"",
+            &["the framework's own tables begin with `tenancy_`"],
+        ),
+        (
+            "no_derive(Debgu)",
+            &[
+                "`Debgu` is nothing that can be left out",
+                "did you mean `Debug`?",
+            ],
+        ),
+        ("no_derive", &["write `no_derive(Debug, Serialize)`"]),
         ("unique", &["write `unique(first_field, second_field)`"]),
         ("unique()", &["write `unique(first_field, second_field)`"]),
         (
@@ -178,6 +200,7 @@ fn types_without_a_column_type() {
         ("Option<u32>", "use `i64`"),
         ("Vec<u32>", "use `i64`"),
         ("Vec<Vec<i32>>", "an array of arrays"),
+        ("Vec<Option<String>>", "elements of an array are never null"),
         ("Colour", "`Colour` is no known column type"),
     ];
     for (ty, part) in cases {
@@ -255,6 +278,18 @@ fn two_keys_with_one_name() {
             "id: Uuid, a: i32, b: i32, a_b: i32",
         ),
         &["another one is named `todos_a_b_key` already"],
+    );
+}
+
+#[test]
+fn a_key_whose_constant_would_be_that_of_the_primary_key() {
+    one(
+        &of_fields("", "id: Uuid, #[column(unique)] primary: bool"),
+        &["would be `PRIMARY_KEY`", "`name = \"…\"`"],
+    );
+    assert_eq!(
+        of_fields("unique(primary, id)", "id: Uuid, primary: bool"),
+        [""; 0]
     );
 }
 

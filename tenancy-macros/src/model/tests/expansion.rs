@@ -89,6 +89,27 @@ fn shared() {
 }
 
 #[test]
+fn what_is_written_by_hand_is_not_derived() {
+    assert_expansion!(expand(
+        Audience::Tenant,
+        "no_derive(Debug, Serialize)",
+        "
+        struct Account {
+            id: i64,
+            #[serde(rename = \"login\")]
+            name: String,
+            #[serde(skip)]
+            password: String,
+            #[serde(skip_deserializing)]
+            seen_at: Option<DateTime<Utc>>,
+            #[column(references = Self)]
+            parent: Option<i64>,
+        }
+        ",
+    ));
+}
+
+#[test]
 fn a_type_that_is_unknown() {
     assert_expansion!(expand(
         Audience::Tenant,
