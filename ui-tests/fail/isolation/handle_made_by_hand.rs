@@ -1,11 +1,9 @@
-//! Nobody makes a handle but the door.
+//! Nobody points a handle at another tenant.
 
-use tenancy::db::Pool;
-use tenancy::isolation::Scope;
 use tenancy::prelude::*;
 
-fn handle(source: Pool, scope: Scope, tenant: Tenant) -> TenantDb {
-    TenantDb { source, scope, tenant }
+fn handle(of_a: TenantDb, b: Tenant) -> TenantDb {
+    TenantDb { tenant: b, ..of_a }
 }
 
 fn main() {}
