@@ -10,6 +10,7 @@ use integration::servers::Postgres;
 use integration::wire::Wire;
 use serde_json::json;
 use tenancy::prelude::*;
+use tenancy::tenant::Slug;
 use tenancy::{Isolation, Strategy};
 
 use crate::shop;
@@ -76,7 +77,10 @@ impl Bench {
         let port = format!(":{}/", self.database.app.get_ports()[0]);
         let owner = self.database.owner_url();
         let through = owner.replace(&port, &format!(":{}/", self.wire.port));
-        let template = format!("{}/{{database_name}}", through.rsplit_once('/').unwrap().0);
+        let template = format!(
+            "{}/{{database_name}}",
+            through.rsplit_once('/').expect("a URL").0
+        );
         let strategy = self.strategy.to_string();
         let vars = [
             ("TENANCY_OWNER_DATABASE_URL", &*through),
@@ -105,6 +109,10 @@ impl Bench {
     }
 }
 
+fn slug() -> Slug {
+    SLUG.parse().expect("a slug")
+}
+
 fn app(strategy: Strategy) -> App {
     App::new("quickstart", "1.0.0")
         .isolation(Isolation::single(strategy))
@@ -117,35 +125,41 @@ async fn lines(shop: &Served) -> Vec<String> {
 }
 
 async fn titles(shop: &Served) -> Vec<String> {
-    let (_, db) = shop.tenancy.tenant(&SLUG.parse().unwrap()).await.unwrap();
-    let mut conn = db.conn().await.unwrap();
+    let (_, db) = shop.tenancy.tenant(&slug()).await.expect("it works");
+    let mut conn = db.conn().await.expect("it works");
     todos::table
         .select(todos::title)
         .load(&mut conn)
         .await
-        .unwrap()
+        .expect("it works")
 }
 
 /// Has a tenant with one row.
 async fn tenant_with_a_row(shop: &Served) {
-    let new = NewTenant::new(SLUG).unwrap();
-    shop.tenancy.provisioner().ensure(new).await.unwrap();
-    let (_, db) = shop.tenancy.tenant(&SLUG.parse().unwrap()).await.unwrap();
+    let new = NewTenant::new(SLUG).expect("a slug");
+    shop.tenancy
+        .provisioner()
+        .ensure(new)
+        .await
+        .expect("it works");
+    let (_, db) = shop.tenancy.tenant(&slug()).await.expect("it works");
     if titles(shop).await.is_empty() {
         let row = NewTodo {
             id: None,
             title: "kept".to_owned(),
             done: None,
         };
-        row.insert(&mut db.conn().await.unwrap()).await.unwrap();
+        row.insert(&mut db.conn().await.expect("it works"))
+            .await
+            .expect("it works");
     }
 }
 
 async fn destroy(shop: &Served) {
-    let slug = SLUG.parse().unwrap();
+    let slug = slug();
     let provisioner = shop.tenancy.provisioner();
-    provisioner.delete(&slug).await.unwrap();
-    provisioner.destroy(&slug).await.unwrap();
+    provisioner.delete(&slug).await.expect("it works");
+    provisioner.destroy(&slug).await.expect("it works");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
