@@ -19,7 +19,13 @@ use crate::http::Site;
 use crate::servers::child::Child;
 
 /// The applications that are built to be run.
-const PROGRAMS: [&str; 4] = ["hello-tenant", "quickstart", "schema-isolation", "renamed"];
+const PROGRAMS: [&str; 5] = [
+    "hello-tenant",
+    "hybrid-isolation",
+    "quickstart",
+    "schema-isolation",
+    "renamed",
+];
 
 /// The longest that a process may take to end.
 const END: Duration = Duration::from_secs(30);

@@ -3,6 +3,7 @@
 //! more from outside, with nothing of ours in between.
 
 mod hello_tenant;
+mod hybrid_isolation;
 mod management;
 mod quickstart;
 mod renamed;
