@@ -223,8 +223,7 @@ async fn a_process_killed_while_it_destroys_leaves_a_whole_tenant_or_none() {
                 None => {
                     assert_eq!(bench.things().await, 0, "{strategy} after {turns} turns");
                     let receipt = shop.tenancy.provisioner().receipt(&slug).await.unwrap();
-                    // Counted before it was dropped; a later attempt finds none.
-                    assert!(receipt.rows.get("todos").is_none_or(|rows| *rows == 1));
+                    assert_eq!(receipt.rows["todos"], 1, "{strategy} after {turns} turns");
                 }
                 Some(other) => panic!("{other} after {turns} turns"),
             }

@@ -74,36 +74,63 @@ impl Provisioner {
     }
 
     async fn try_erase(&self, record: &TenantRecord) -> Result<Receipt> {
+        if let (Some((_, tables)), Some(Locator::Database(address, schema))) =
+            (&self.data, &record.locator)
+        {
+            // In a transaction of its own, so that the counts outlive a crash
+            // between the end of the database and the end of the entry.
+            self.locked(record, async |transaction| {
+                let rows = count_database(tables, address, schema).await?;
+                let draft = receipt_of(record, rows);
+                self.registry.draft(&draft, transaction).await
+            })
+            .await?;
+        }
+        self.locked(record, async |mut transaction| {
+            let rows = match (&self.data, &mut transaction, &record.locator) {
+                (Some((_, tables)), Some(transaction), Some(locator)) => {
+                    remove(tables, transaction, record.id, locator).await?
+                }
+                _ => BTreeMap::new(),
+            };
+            let receipt = receipt_of(record, rows);
+            self.registry
+                .remove(record.id, Some(&receipt), transaction)
+                .await
+        })
+        .await?;
+        self.receipt(&record.slug).await
+    }
+
+    /// Does a step with the entry locked, unless somebody else has finished.
+    async fn locked(
+        &self,
+        record: &TenantRecord,
+        step: impl AsyncFnOnce(Option<&mut Transaction>) -> Result<()>,
+    ) -> Result<()> {
         let mut transaction = self.transaction().await?;
         let locked = self
             .registry
             .lock(&record.slug, transaction.as_mut())
             .await?;
-        if locked.is_none_or(|locked| locked.id != record.id) {
-            // Somebody else was faster.
-            return self.receipt(&record.slug).await;
+        if locked.is_some_and(|locked| locked.id == record.id) {
+            step(transaction.as_mut()).await?;
         }
-        let rows = match (&self.data, &mut transaction, &record.locator) {
-            (Some((_, tables)), Some(transaction), Some(locator)) => {
-                remove(tables, transaction, record.id, locator).await?
-            }
-            _ => BTreeMap::new(),
-        };
-        let receipt = Receipt {
-            id: record.id,
-            slug: record.slug.clone(),
-            isolation_strategy: record.strategy(),
-            dropped: record.locator.as_ref().and_then(dropped),
-            rows,
-            destroyed_at: Utc::now(),
-        };
-        self.registry
-            .remove(record.id, Some(&receipt), transaction.as_mut())
-            .await?;
-        if let Some(transaction) = transaction {
-            transaction.commit().await?;
+        match transaction {
+            Some(transaction) => transaction.commit().await,
+            None => Ok(()),
         }
-        Ok(receipt)
+    }
+}
+
+fn receipt_of(record: &TenantRecord, rows: Counts) -> Receipt {
+    Receipt {
+        id: record.id,
+        slug: record.slug.clone(),
+        isolation_strategy: record.strategy(),
+        dropped: record.locator.as_ref().and_then(dropped),
+        rows,
+        destroyed_at: Utc::now(),
     }
 }
 
@@ -128,7 +155,11 @@ async fn remove(
     match locator {
         Locator::Shared(schema) => delete_rows(conn, schema, id).await,
         Locator::Schema(schema) => drop_schema(conn, schema).await,
-        Locator::Database(address, schema) => drop_database(tables, address, schema).await,
+        Locator::Database(address, _) => {
+            let databases = tables.databases()?;
+            databases.drop(address, tables.app_role()).await?;
+            Ok(Counts::new())
+        }
     }
 }
 
@@ -193,20 +224,20 @@ async fn drop_schema(conn: &mut AsyncPgConnection, schema: &SchemaName) -> Resul
     Ok(counts)
 }
 
-async fn drop_database(
+/// Lets nobody into a tenant's database any more, and counts its rows.
+async fn count_database(
     tables: &Tables,
     address: &DatabaseAddress,
     schema: &SchemaName,
 ) -> Result<Counts> {
     let databases = tables.databases()?;
-    let mut counts = Counts::new();
-    if databases.exists(address).await? {
-        databases.shut(address, tables.app_role()).await?;
-        let mut transaction = databases.open(address)?.begin().await?;
-        counts = count_rows(transaction.conn(), schema).await?;
-        transaction.rollback().await?;
+    if !databases.exists(address).await? {
+        return Ok(Counts::new());
     }
-    databases.drop(address, tables.app_role()).await?;
+    databases.shut(address, tables.app_role()).await?;
+    let mut transaction = databases.open(address)?.begin().await?;
+    let counts = count_rows(transaction.conn(), schema).await?;
+    transaction.rollback().await?;
     Ok(counts)
 }
 

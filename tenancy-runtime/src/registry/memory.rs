@@ -92,6 +92,11 @@ impl TenantRegistry for MemoryRegistry {
         Ok(())
     }
 
+    /// Keeps nothing: in memory nothing is removed step by step.
+    async fn draft(&self, _: &Receipt, _: Option<&mut Transaction>) -> Result<()> {
+        Ok(())
+    }
+
     async fn remove(
         &self,
         id: TenantId,

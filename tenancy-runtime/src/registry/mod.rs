@@ -88,6 +88,16 @@ pub trait TenantRegistry: Send + Sync + 'static {
         transaction: Option<&mut Transaction>,
     ) -> Result<()>;
 
+    /// Keeps a receipt of what is about to be removed, which is nobody's business
+    /// before [`remove`](Self::remove). Of several for one tenant the first one's
+    /// counts stay: whoever goes on after an interruption may find nothing left
+    /// to count.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    async fn draft(&self, receipt: &Receipt, transaction: Option<&mut Transaction>) -> Result<()>;
+
     /// Puts a receipt in the place of a tenant whose data is gone; without one,
     /// as if the tenant had never been.
     ///

@@ -120,6 +120,13 @@ impl TenantRegistry for PostgresRegistry {
         .await
     }
 
+    async fn draft(&self, receipt: &Receipt, transaction: Option<&mut Transaction>) -> Result<()> {
+        self.within(transaction, async |transaction| {
+            keep(receipt, "NOTHING", transaction).await
+        })
+        .await
+    }
+
     async fn remove(
         &self,
         id: TenantId,
@@ -139,7 +146,8 @@ impl TenantRegistry for PostgresRegistry {
             receipt: serde_json::Value,
         }
         let query = diesel::sql_query(
-            "SELECT receipt FROM tenancy.receipts WHERE slug = $1 \
+            "SELECT receipt FROM tenancy.receipts r WHERE slug = $1 \
+             AND NOT EXISTS (SELECT FROM tenancy.tenants t WHERE t.id = r.id) \
              ORDER BY destroyed_at DESC LIMIT 1",
         );
         let query = query.bind::<Text, _>(slug.as_str().to_owned());
@@ -260,15 +268,24 @@ async fn remove(
     let Some(receipt) = receipt else {
         return Ok(());
     };
-    diesel::sql_query(
-        "INSERT INTO tenancy.receipts (id, slug, receipt, destroyed_at) VALUES ($1, $2, $3, $4)",
-    )
-    .bind::<SqlUuid, _>(receipt.id.as_uuid())
-    .bind::<Text, _>(receipt.slug.as_str())
-    .bind::<Jsonb, _>(serde_json::to_value(receipt).map_err(Error::internal)?)
-    .bind::<Timestamptz, _>(receipt.destroyed_at)
-    .execute(transaction.conn())
-    .await?;
+    let finished = "UPDATE SET destroyed_at = EXCLUDED.destroyed_at, receipt = EXCLUDED.receipt \
+         || jsonb_build_object('rows', tenancy.receipts.receipt -> 'rows')";
+    keep(receipt, finished, transaction).await
+}
+
+/// Stores a receipt; `on_conflict` says what becomes of one that is there.
+async fn keep(receipt: &Receipt, on_conflict: &str, transaction: &mut Transaction) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO tenancy.receipts (id, slug, receipt, destroyed_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (id) DO {on_conflict}"
+    );
+    diesel::sql_query(sql)
+        .bind::<SqlUuid, _>(receipt.id.as_uuid())
+        .bind::<Text, _>(receipt.slug.as_str())
+        .bind::<Jsonb, _>(serde_json::to_value(receipt).map_err(Error::internal)?)
+        .bind::<Timestamptz, _>(receipt.destroyed_at)
+        .execute(transaction.conn())
+        .await?;
     Ok(())
 }
 
