@@ -53,6 +53,12 @@ pub enum Error {
     /// The request's content is no good.
     #[error("{0}")]
     InvalidInput(String),
+    /// The request's content is longer than the route takes.
+    #[error("the body is too long")]
+    PayloadTooLarge,
+    /// The request's content is of a kind that the route does not take.
+    #[error("{0}")]
+    UnsupportedMediaType(String),
     /// The database cannot be had right now; the caller may try again.
     #[error("unavailable: {0}")]
     Unavailable(#[source] Source),
@@ -113,6 +119,12 @@ impl Error {
             Self::InvalidInput(detail) => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "invalid_input",
+                Some(detail.clone()),
+            ),
+            Self::PayloadTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", None),
+            Self::UnsupportedMediaType(detail) => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
                 Some(detail.clone()),
             ),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", None),

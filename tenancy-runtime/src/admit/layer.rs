@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
 use super::{Admission, TenantUse};
+use crate::http::Spool;
 
 /// Puts [`Admit`] in front of a route.
 #[derive(Debug, Clone)]
@@ -66,12 +67,13 @@ where
             tenant_use,
         } = self.layer.clone();
         Box::pin(async move {
-            let (mut parts, body) = request.into_parts();
+            let (mut parts, mut body) = request.into_parts();
             if tenant_use != TenantUse::None {
                 match admission.request(&parts, tenant_use).await {
                     Ok(tenant) => parts.extensions.insert(tenant),
                     Err(refusal) => return Ok(refusal.into_response()),
                 };
+                body = Spool::of(body, &mut parts.extensions);
             }
             inner.call(Request::from_parts(parts, body)).await
         })

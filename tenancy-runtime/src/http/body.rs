@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::ops::{Deref, DerefMut};
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -13,7 +14,8 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Result};
 
 /// A JSON body, as argument and as answer: [`axum::Json`] with a problem
-/// response (422) for a body that does not read as `T`.
+/// response for a body that does not read as `T` (422), is too long (413), or
+/// does not say that it is JSON (415).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Json<T>(pub T);
 
@@ -37,7 +39,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         match axum::Json::from_request(request, state).await {
             Ok(axum::Json(value)) => Ok(Self(value)),
-            Err(rejection) => Err(invalid(rejection.body_text())),
+            Err(rejection) => Err(match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => Error::PayloadTooLarge,
+                StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                    Error::UnsupportedMediaType(rejection.body_text())
+                }
+                _ => invalid(rejection.body_text()),
+            }),
         }
     }
 }

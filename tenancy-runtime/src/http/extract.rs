@@ -3,6 +3,7 @@
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 
+use super::Spool;
 use crate::db::{TenantConn, TenantDb};
 use crate::error::{Error, Result};
 use crate::tenant::Tenant;
@@ -57,11 +58,15 @@ impl<S: Send + Sync> FromRequestParts<S> for TenantDb {
     }
 }
 
+/// Borrows a connection once the request's body is here, as far as it is kept.
 impl<S: Send + Sync> FromRequestParts<S> for TenantConn {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let db = <TenantDb as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        if let Some(spool) = parts.extensions.get::<Spool>().cloned() {
+            spool.fill().await;
+        }
         db.conn().await
     }
 }

@@ -5,6 +5,7 @@ mod extract;
 mod fallback;
 mod gate;
 mod route;
+mod spool;
 
 pub use body::{Json, Path, Query};
 pub(crate) use extract::RequestTenant;
@@ -12,3 +13,4 @@ pub(crate) use fallback::{method_not_allowed, not_found, panicked};
 pub use gate::{FeatureGate, RequireFeature};
 pub(crate) use route::same_path;
 pub use route::{RouteFunction, RouteSpec, RoutedHandler, TenantUse, Verb, is_taken, routing};
+pub(crate) use spool::Spool;
