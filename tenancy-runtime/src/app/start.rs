@@ -218,6 +218,10 @@ impl Tenancy {
             return Ok(Vec::new());
         };
         let mut problems = probe::probe(&data.app, data.owner_role.as_deref()).await?;
+        // The embedded database takes its roles from one login.
+        if data.main.is_some() {
+            problems.extend(probe::login(&data.app).await?);
+        }
         match self.places().await {
             Ok(places) => {
                 let Places {
@@ -386,6 +390,7 @@ fn tenant_databases(config: &Config, data: &Data, tables: &Tables) -> Option<Ten
         let (tables, owner_role) = (tables.clone(), owner_role.clone());
         Box::pin(async move {
             let mut problems = probe::probe(&app, owner_role.as_deref()).await?;
+            problems.extend(probe::login(&app).await?);
             problems.extend(verify::verify(&app, &tables, false, &[schema]).await?);
             refuse(problems)
         })

@@ -19,6 +19,7 @@ mod destroy;
 mod extract;
 mod life;
 pub mod probe;
+mod rights;
 mod shared_rows;
 mod tables;
 pub mod verify;

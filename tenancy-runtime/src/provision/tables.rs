@@ -156,8 +156,13 @@ impl Tables {
     ) -> Result<()> {
         let shared = &self.shared;
         if with_tenants {
-            let roll = create_roll(shared);
-            transaction.conn().batch_execute(&roll).await?;
+            let sql = format!(
+                "{}; REVOKE ALL ON {}.{ROLL} FROM {}",
+                create_roll(shared),
+                shared.quoted(),
+                quoted(&self.app_role)
+            );
+            transaction.conn().batch_execute(&sql).await?;
         }
         let there = Inventory::read(transaction, std::slice::from_ref(shared)).await?;
         let (layout, models) = self.in_shared_schema(with_tenants);
@@ -242,7 +247,7 @@ impl Tables {
     fn access(&self, schema: &SchemaName) -> String {
         let (schema, role) = (schema.quoted(), quoted(&self.app_role));
         format!(
-            "REVOKE ALL ON SCHEMA {schema} FROM PUBLIC; GRANT USAGE ON SCHEMA {schema} TO {role}"
+            "REVOKE ALL ON SCHEMA {schema} FROM {role}, PUBLIC; GRANT USAGE ON SCHEMA {schema} TO {role}"
         )
     }
 

@@ -8,7 +8,7 @@
 
 use diesel::sql_types::{Array, Bool, Nullable, Text};
 
-use super::Tables;
+use super::{Tables, rights};
 use crate::db::Pool;
 use crate::error::Result;
 use crate::isolation::rls;
@@ -40,6 +40,11 @@ pub async fn verify(
     for column in columns(app, &expected).await? {
         problems.push(column.problem());
     }
+    let guarded = expected.iter().filter(|table| table.is_guarded());
+    let guarded = guarded.map(|table| table.model.table).collect();
+    let shared = tables.shared_schema().as_str();
+    problems.extend(rights::off_the_roll(app, shared, guarded).await?);
+    problems.extend(rights::beyond(app, tables).await?);
     Ok(problems)
 }
 
