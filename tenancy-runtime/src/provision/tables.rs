@@ -82,13 +82,7 @@ impl Tables {
     }
 
     pub(crate) fn owner(&self) -> Result<&Pool> {
-        self.owner.as_ref().ok_or_else(|| {
-            Error::unavailable(Problem::new(
-                "TENANCY_OWNER_DATABASE_URL",
-                "is not set, and only the owner makes tables",
-                "set it to the owner's login",
-            ))
-        })
+        self.owner.as_ref().ok_or_else(Error::without_owner)
     }
 
     /// Whether tables can be made.

@@ -14,7 +14,6 @@ use super::{TenantRegistry, full, migrations, taken};
 use crate::db::{Pool, Transaction};
 use crate::error::{Error, Result};
 use crate::isolation::Strategy;
-use crate::problem::Problem;
 use crate::tenant::{
     DatabaseAddress, Locator, Receipt, Slug, TenantId, TenantRecord, TenantStatus,
 };
@@ -40,14 +39,7 @@ impl PostgresRegistry {
     }
 
     fn owner(&self) -> Result<&Pool> {
-        self.owner.as_ref().ok_or_else(|| {
-            Problem::new(
-                "TENANCY_OWNER_DATABASE_URL",
-                "is not set, and tenants are changed by the owner only",
-                "set it to the owner's login",
-            )
-            .into()
-        })
+        self.owner.as_ref().ok_or_else(Error::without_owner)
     }
 }
 
