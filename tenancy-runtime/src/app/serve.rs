@@ -40,8 +40,12 @@ impl App {
                 tenancy.stop().await
             }
             command => {
+                if !self.problems.is_empty() {
+                    return Err(Error::CannotStart(self.problems));
+                }
                 let tenancy =
                     Tenancy::connect(&config, self.models, self.resolver, self.registry).await?;
+                let tenancy = tenancy.with_seeds(self.seeds);
                 let outcome = cli::manage(command, &tenancy).await;
                 tenancy.stop().await?;
                 outcome

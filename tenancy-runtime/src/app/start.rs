@@ -52,6 +52,7 @@ pub struct Tenancy {
     admission: Admission,
     provisioner: Provisioner,
     registry: Arc<dyn TenantRegistry>,
+    seeds: Vec<NewTenant>,
     data: Option<(TenantPool, Tables, Isolation, Data)>,
 }
 
@@ -59,13 +60,12 @@ impl App {
     pub(super) async fn start_parts(self, config: Config) -> Result<(Tenancy, Router, OnListen)> {
         let mut problems = self.problems;
         problems.extend(clashes(&self.routes));
-        if !problems.is_empty() {
-            return Err(Error::CannotStart(problems));
-        }
+        refuse(problems)?;
         let tenancy = Tenancy::connect(&config, self.models, self.resolver, self.registry).await?;
+        let tenancy = tenancy.with_seeds(self.seeds);
         tenancy.prepare().await?;
         refuse(tenancy.verify_main().await?)?;
-        tenancy.seed(self.seeds).await?;
+        tenancy.seed().await?;
         let router = router(&tenancy, self.routes, self.routers);
         let router = self
             .layers
@@ -100,6 +100,7 @@ impl Tenancy {
                 provisioner: Provisioner::new(Arc::clone(&registry), None)
                     .max_tenants(config.max_tenants),
                 registry,
+                seeds: Vec::new(),
                 data: None,
             });
         };
@@ -124,8 +125,15 @@ impl Tenancy {
             admission: Admission::new(resolver, Arc::clone(&registry), Some(pool.clone())),
             provisioner: provisioner.max_tenants(config.max_tenants),
             registry,
+            seeds: Vec::new(),
             data: Some((pool, tables, isolation, data)),
         })
+    }
+
+    /// The tenants that are registered by [`migrate`](Self::migrate) and at start.
+    pub(super) fn with_seeds(mut self, seeds: Vec<NewTenant>) -> Self {
+        self.seeds = seeds;
+        self
     }
 
     /// Brings the registry and the tables up to date, if the owner's login is
@@ -230,6 +238,7 @@ impl Tenancy {
                 problems.extend(verify::verify(&data.app, tables, shared, &schemas).await?);
             }
             Err(error @ Error::Unavailable(_)) => return Err(error),
+            Err(Error::CannotStart(more)) => problems.extend(more),
             Err(error) => problems.push(Problem::new(
                 "the registry of tenants",
                 format!("cannot be read: {error}"),
@@ -243,7 +252,8 @@ impl Tenancy {
         refuse(self.verify().await?)
     }
 
-    /// Makes what is missing in the database, and verifies it.
+    /// Makes what is missing in the database, verifies it, and registers the
+    /// seeds.
     ///
     /// # Errors
     ///
@@ -254,14 +264,49 @@ impl Tenancy {
             tables.owner()?;
         }
         self.prepare().await?;
-        self.refuse_unsafe().await
+        self.refuse_unsafe().await?;
+        self.seed().await
     }
 
-    async fn seed(&self, seeds: Vec<NewTenant>) -> Result<()> {
-        for new in seeds {
-            self.provisioner.ensure(new).await?;
+    /// Registers the seeds that are missing; without the owner's login that is
+    /// for `migrate` to do.
+    async fn seed(&self) -> Result<()> {
+        let can_make = match &self.data {
+            Some((_, tables, ..)) => tables.can_make(),
+            None => true,
+        };
+        if can_make {
+            for new in &self.seeds {
+                self.provisioner.ensure(new.clone()).await?;
+            }
+            return Ok(());
         }
-        Ok(())
+        let mut missing = Vec::new();
+        for NewTenant { slug, .. } in &self.seeds {
+            let there = self.registry.find(slug).await?;
+            if there.is_none_or(|there| there.status == TenantStatus::Provisioning) {
+                missing.push(Problem::new(
+                    format!("the seed `{slug}`"),
+                    "is not registered",
+                    "run the subcommand `migrate` with TENANCY_OWNER_DATABASE_URL set",
+                ));
+            }
+        }
+        refuse(missing)
+    }
+
+    /// A command on tenants that are kept in memory would report what no other
+    /// process ever sees.
+    pub(crate) fn refuse_forgetful(&self) -> Result<()> {
+        if self.registry.is_lasting() {
+            return Ok(());
+        }
+        Err(Error::Conflict(
+            "this application keeps its tenants in the memory of the process that serves, where \
+             no command reaches them: register them with `seed` or over its own API, or give it \
+             a database (`isolation = \"rls\"`)"
+                .to_owned(),
+        ))
     }
 
     /// Where there are tenants, those that are on their way in or out aside.

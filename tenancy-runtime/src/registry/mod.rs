@@ -32,6 +32,12 @@ pub trait TenantRegistry: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether tenants are still there when the process has ended, and seen by
+    /// others: management commands are processes of their own.
+    fn is_lasting(&self) -> bool {
+        true
+    }
+
     /// The tenant of this name.
     ///
     /// # Errors
