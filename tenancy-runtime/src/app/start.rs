@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use axum::{Extension, Router};
@@ -12,6 +13,8 @@ use super::data::Data;
 use crate::admit::{Admission, AdmissionLayer};
 use crate::config::Config;
 use crate::db::{Databases, DatabasesSettings, Pool, TenantDb, TenantPool};
+#[cfg(feature = "embedded")]
+use crate::embedded::EmbeddedError;
 use crate::error::{Error, Result};
 use crate::http::{self, TenantUse};
 use crate::isolation::{Isolation, Strategy};
@@ -66,7 +69,7 @@ impl App {
         tenancy.prepare().await?;
         refuse(tenancy.verify_main().await?)?;
         tenancy.seed().await?;
-        let router = router(&tenancy, self.routes, self.routers);
+        let router = wired(|| router(&tenancy, self.routes, self.routers))?;
         let router = self
             .layers
             .into_iter()
@@ -122,7 +125,8 @@ impl Tenancy {
             Some((isolation.clone(), tables.clone())),
         );
         Ok(Self {
-            admission: Admission::new(resolver, Arc::clone(&registry), Some(pool.clone())),
+            admission: Admission::new(resolver, Arc::clone(&registry), Some(pool.clone()))
+                .patience(config.pool_timeout),
             provisioner: provisioner.max_tenants(config.max_tenants),
             registry,
             seeds: Vec::new(),
@@ -382,7 +386,14 @@ impl Tenancy {
             let embedded = data.embedded.take();
             drop((self.admission, self.provisioner, self.registry, data));
             if let Some(server) = embedded {
-                server.stop().await.map_err(Error::internal)?;
+                match server.stop().await {
+                    // Nobody waits for that statement any more.
+                    Err(EmbeddedError::StillBusy) => tracing::warn!(
+                        "the embedded PostgreSQL is left behind in a statement that does not \
+                         end; it recovers at the next start"
+                    ),
+                    outcome => outcome.map_err(Error::internal)?,
+                }
             }
         }
         Ok(())
@@ -465,6 +476,19 @@ fn clashes(routes: &[Route]) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// axum panics where two routers have the same route, which only it can see.
+fn wired(wire: impl FnOnce() -> Router) -> Result<Router> {
+    catch_unwind(AssertUnwindSafe(wire)).map_err(|panic| {
+        Problem::new(
+            "the application's routes",
+            http::said(&*panic),
+            "give each method and path to one handler, among `routes(…)` and all routers that \
+             are merged",
+        )
+        .into()
+    })
 }
 
 fn router(tenancy: &Tenancy, routes: Vec<Route>, routers: Vec<(TenantUse, Router)>) -> Router {
