@@ -60,7 +60,7 @@ pub trait TenantRegistry: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`](crate::error::Error::Conflict) when the slug is taken
+    /// [`Error::Conflict`] when the slug is taken
     /// or there are too many tenants.
     async fn insert(
         &self,
@@ -85,7 +85,7 @@ pub trait TenantRegistry: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`](crate::error::Error::Conflict) when its new slug is
+    /// [`Error::Conflict`] when its new slug is
     /// taken.
     async fn save(
         &self,
