@@ -118,6 +118,15 @@ impl Error {
         self.parts().1
     }
 
+    /// What only the owner can do, without the owner's login.
+    pub(crate) fn without_owner() -> Self {
+        Self::unavailable(Problem::new(
+            "TENANCY_OWNER_DATABASE_URL",
+            "is not set, and only the owner makes tables and changes tenants",
+            "set it to the owner's login",
+        ))
+    }
+
     fn parts(&self) -> (StatusCode, &'static str, Option<String>) {
         match self {
             Self::TenantUnresolved => (StatusCode::BAD_REQUEST, "tenant_unresolved", None),
@@ -231,26 +240,82 @@ impl From<diesel::result::Error> for Error {
                 | DatabaseErrorKind::SerializationFailure,
                 _,
             ) => Self::unavailable(error),
-            Diesel::DatabaseError(_, information) if says_goodbye(information.message()) => {
+            Diesel::DatabaseError(_, information) if passes(information.message()) => {
                 Self::unavailable(error)
+            }
+            Diesel::DatabaseError(_, information) if is_about_a_value(information.message()) => {
+                tracing::debug!(%error, "a value was refused by the database");
+                Self::InvalidInput("a value is none that its column can hold".to_owned())
+            }
+            // A value that has no form on the way to the database: a date of
+            // the year 300000.
+            Diesel::SerializationError(_) => {
+                Self::InvalidInput("a value is none that its column can hold".to_owned())
             }
             _ => Self::internal(error),
         }
     }
 }
 
-/// Whether the server said that it is going down or coming up, or that another
-/// attempt may succeed. Diesel does not pass on the SQLSTATE (57P01 to 57P03,
-/// 40P01), only the text.
-fn says_goodbye(message: &str) -> bool {
-    [
-        "terminating connection",
-        "the database system is",
-        "deadlock detected",
-    ]
-    .iter()
-    .any(|start| message.starts_with(start))
+/// Whether the server said that it is going down or coming up, that the
+/// statement ran into a time limit, or that another attempt may succeed.
+fn passes(message: &str) -> bool {
+    begins_with(message, TEMPORARY)
 }
+
+/// Whether the server said that a value is none of its type, or too long for
+/// where it goes.
+fn is_about_a_value(message: &str) -> bool {
+    begins_with(message, ABOUT_A_VALUE)
+        || (begins_with(message, &["value \"", "\""]) && message.contains("is out of range"))
+}
+
+fn begins_with(message: &str, starts: &[&str]) -> bool {
+    starts.iter().any(|start| message.starts_with(start))
+}
+
+// Diesel does not pass on the SQLSTATE, only the text: these are told by how
+// they begin, on a server whose `lc_messages` is English or unset. Elsewhere
+// they are what all unknown errors are, 500.
+
+/// SQLSTATE 57P01 to 57P03, 57014, 55P03, 40P01.
+const TEMPORARY: &[&str] = &[
+    "terminating connection",
+    "the database system is",
+    "deadlock detected",
+    "canceling statement due to",
+    "could not obtain lock",
+];
+
+/// Of SQLSTATE's class 22 what the value is to blame for, and of 54000 the key
+/// that no index can hold.
+const ABOUT_A_VALUE: &[&str] = &[
+    "unsupported Unicode escape sequence",
+    "invalid byte sequence for encoding",
+    "invalid input syntax for type",
+    "invalid input value for enum",
+    "malformed array literal",
+    "malformed range literal",
+    "malformed record literal",
+    "range lower bound must be",
+    "value too long for type",
+    "bit string",
+    "smallint out of range",
+    "integer out of range",
+    "bigint out of range",
+    "value out of range",
+    "numeric field overflow",
+    "date/time field value out of range",
+    "time zone displacement out of range",
+    "interval field value out of range",
+    "interval out of range",
+    "date out of range",
+    "timestamp out of range",
+    "LIKE pattern must not end with escape character",
+    "invalid regular expression",
+    "index row size",
+    "index row requires",
+];
 
 #[cfg(test)]
 mod tests {
@@ -265,6 +330,27 @@ mod tests {
             "application/problem+json"
         );
         assert_eq!(Error::internal("password=hunter2").parts().2, None);
+    }
+
+    #[test]
+    fn what_postgresql_says_of_values_is_told_from_what_it_says_of_statements() {
+        for (message, status) in [
+            ("unsupported Unicode escape sequence", 422),
+            ("invalid byte sequence for encoding \"UTF8\": 0x00", 422),
+            ("value \"99999\" is out of range for type smallint", 422),
+            ("\"1e999\" is out of range for type double precision", 422),
+            ("canceling statement due to statement timeout", 503),
+            ("canceling statement due to lock timeout", 503),
+            ("relation \"todos\" does not exist", 500),
+            ("permission denied for table todos", 500),
+            ("division by zero", 500),
+        ] {
+            let information = Box::new(message.to_owned());
+            let error =
+                diesel::result::Error::DatabaseError(DatabaseErrorKind::Unknown, information);
+            let response = Error::from(error).into_response();
+            assert_eq!(response.status(), status, "{message}");
+        }
     }
 
     #[test]

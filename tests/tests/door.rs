@@ -271,3 +271,46 @@ async fn a_handler_that_panics_is_a_500_and_nothing_it_did_stays() {
     }
     assert_eq!(shop.tenant(A).get("/todos").await.json(200), json!([]));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_that_no_column_holds_is_the_caller_s_mistake() {
+    let (database, shop) = serve().await;
+    let a = shop.tenant(A);
+    let long: String = std::iter::repeat_with(fastrand::alphanumeric)
+        .take(20_000)
+        .collect();
+    for title in ["a\0b", long.as_str()] {
+        let refused = a.post("/todos", json!({ "title": title })).await;
+        assert_eq!(refused.problem(422), "invalid_input", "{}", refused.text());
+    }
+    a.post("/todos", json!({"title": "a"})).await.json(201);
+    // A mistake of the application's own stays one.
+    database
+        .sabotage("ALTER TABLE shared.todos RENAME COLUMN title TO name")
+        .await;
+    assert_eq!(a.get("/todos").await.problem(500), "internal");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_s_name_is_one_that_people_can_read() {
+    let (database, shop) = serve().await;
+    let new = || NewTenant::new("initech").expect("a slug");
+    for wrong in [
+        new().name(""),
+        new().name("  "),
+        new().name("a\0b"),
+        new().name("two\nlines"),
+        new().name("x".repeat(201)),
+        new().plan(""),
+        new().feature("\u{7f}"),
+    ] {
+        let refused = shop.tenancy.provisioner().provision(wrong).await;
+        assert_eq!(refused.unwrap_err().code(), "invalid_input");
+    }
+    let made = new().name("ä".repeat(200)).plan("gold");
+    let made = shop.tenancy.provisioner().provision(made).await.unwrap();
+    let slug = made.slug.clone();
+    let (kept, _) = shop.tenancy.tenant(&slug).await.unwrap();
+    assert_eq!(kept.record(), &made, "to the microsecond");
+    drop(database);
+}

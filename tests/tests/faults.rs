@@ -12,7 +12,7 @@ use integration::http::Served;
 use integration::servers::{Postgres, Shutdown};
 use serde_json::json;
 use tenancy::{Isolation, Strategy};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
@@ -139,4 +139,76 @@ async fn a_database_that_goes_away_and_comes_back_is_used_again() {
     }
     // Not each time: what a killed server leaves behind goes on for a while.
     assert!(all_refused > 0, "it was away");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_that_runs_into_its_time_limit_is_a_503() {
+    let database = Database::empty().await;
+    let limit = format!(
+        "ALTER ROLE {} SET lock_timeout = '200ms'",
+        database.app_role()
+    );
+    database.sabotage(&limit).await;
+    let shop = serve(&database, &[]).await;
+    shop.tenant(A).get("/todos").await.json(200);
+    let lock = "BEGIN; LOCK TABLE shared.todos IN ACCESS EXCLUSIVE MODE";
+    database.sabotage(lock).await;
+    let refused = shop.tenant(A).get("/todos").await;
+    assert_eq!(refused.problem(503), "unavailable");
+    database.sabotage("ROLLBACK").await;
+    shop.tenant(A).get("/todos").await.json(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_waits_of_one_request_count_together() {
+    let database = Database::empty().await;
+    let vars = [("TENANCY_POOL_SIZE", "1"), ("TENANCY_POOL_TIMEOUT", "1")];
+    let shop = serve(&database, &vars).await;
+    let (_, db) = shop.tenancy.tenant(&A.parse().unwrap()).await.unwrap();
+    let held = db.conn().await.unwrap();
+    let body = r#"{"title": "late"}"#;
+    let head = format!(
+        "POST /todos HTTP/1.1\r\nHost: shop\r\nX-Tenant-ID: {A}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut client = TcpStream::connect(shop.site.address).await.unwrap();
+    client.write_all(head.as_bytes()).await.unwrap();
+    // The look-up waits for most of the time.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    drop(held);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // The body has not arrived, so nobody is in the way here.
+    let _held = db.conn().await.unwrap();
+    let start = Instant::now();
+    client.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    let took = start.elapsed();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(took > Duration::from_millis(100), "it waited: {took:?}");
+    assert!(took < Duration::from_millis(700), "for the rest: {took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_embedded_database_in_an_endless_statement_does_not_keep_the_process() {
+    let app = shop::app(Isolation::single(Strategy::Rls)).seed(A);
+    let vars = [("TENANCY_EMBEDDED".to_owned(), "temporary".to_owned())];
+    let config = tenancy::config::Config::from_vars(app.defaults(), vars).unwrap();
+    let (tenancy, router) = app.start(config).await.unwrap();
+    drop(router);
+    let (_, db) = tenancy.tenant(&A.parse().unwrap()).await.unwrap();
+    let endless = tokio::spawn(async move {
+        let mut conn = db.conn().await.unwrap();
+        let sleep = diesel::sql_query("SELECT pg_sleep(30)");
+        let _ = diesel_async::RunQueryDsl::execute(sleep, &mut conn).await;
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!endless.is_finished());
+    let start = Instant::now();
+    tenancy.stop().await.expect("a warning and no error");
+    let took = start.elapsed();
+    assert!(took > Duration::from_secs(2), "it was busy: {took:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    endless.abort();
 }

@@ -248,3 +248,51 @@ async fn what_looks_like_sql_is_data() {
     let spliced = format!("SET tenancy.tenant_id = '{hostile}'");
     assert!(plain.batch_execute(&spliced).await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_owner_itself_is_held_to_the_policies() {
+    let (database, shop) = serve(Isolation::single(Strategy::Rls), "1").await;
+    for slug in [A, B] {
+        let todo = json!({"title": format!("of {slug}")});
+        shop.tenant(slug).post("/todos", todo).await.json(201);
+    }
+    let seen = async || {
+        let rows = "SELECT title FROM shared.todos ORDER BY title";
+        let rows = database.owner.query(rows, &[]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect::<Vec<String>>()
+    };
+    assert!(seen().await.is_empty());
+    // The twin: it is FORCE that holds it, and nothing else.
+    database
+        .sabotage("ALTER TABLE shared.todos NO FORCE ROW LEVEL SECURITY")
+        .await;
+    assert_eq!(seen().await, ["of acme-corp", "of globex"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_looks_like_sql_is_data_to_the_setter() {
+    const HOSTILE: &str = "x'; RESET ALL; SET ROLE postgres; --";
+    let (database, shop) = serve(Isolation::single(Strategy::Rls), "1").await;
+    let make = format!(
+        "DROP ROLE IF EXISTS \"{HOSTILE}\"; CREATE ROLE \"{HOSTILE}\"; \
+         GRANT \"{HOSTILE}\" TO {}",
+        database.app_role()
+    );
+    database.sabotage(&make).await;
+    // A pool that acts as a role sets it beside the tenant, in the same call.
+    let pool = database.pool(1, None).acting_as(HOSTILE);
+    let (tenant, _) = shop.tenancy.tenant(&A.parse().unwrap()).await.unwrap();
+    let db = tenancy::db::TenantPool::new(pool, "shared".parse().unwrap())
+        .db(&tenant)
+        .unwrap();
+    let who = || diesel::dsl::sql::<diesel::sql_types::Text>("current_user::text");
+    let mut conn = db.conn().await.unwrap();
+    let role: String = diesel::select(who()).get_result(&mut conn).await.unwrap();
+    assert_eq!(role, HOSTILE);
+    drop(conn);
+    // The twin: spliced into a statement, it is several.
+    let spliced = format!("BEGIN; SET LOCAL ROLE '{HOSTILE}'");
+    let error = database.raw().await.batch_execute(&spliced).await;
+    assert!(error.is_err());
+    database.sabotage(&format!("DROP ROLE \"{HOSTILE}\"")).await;
+}

@@ -8,12 +8,14 @@
 mod layer;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::http::request::Parts;
 
 use crate::db::TenantPool;
 use crate::error::{Error, Result};
 use crate::http::RequestTenant;
+use crate::isolation::Strategy;
 use crate::registry::TenantRegistry;
 use crate::resolve::{Candidate, Resolver};
 use crate::tenant::{Tenant, TenantStatus};
@@ -27,6 +29,7 @@ pub struct Admission {
     resolver: Arc<dyn Resolver>,
     registry: Arc<dyn TenantRegistry>,
     data: Option<TenantPool>,
+    patience: Option<Duration>,
 }
 
 impl Admission {
@@ -41,7 +44,17 @@ impl Admission {
             resolver,
             registry,
             data,
+            patience: None,
         }
+    }
+
+    /// How long a request waits for connections altogether: its tenant is looked
+    /// up over the pool from which its handler borrows afterwards, and each of
+    /// the two waits by itself up to the pool's own limit.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
     }
 
     /// Admits a candidate, or refuses it.
@@ -65,7 +78,9 @@ impl Admission {
 
     /// The tenant of a request as its route wants it.
     async fn request(&self, request: &Parts, tenant_use: TenantUse) -> Result<RequestTenant> {
-        let tenant = match (self.resolver.resolve(request).await?, tenant_use) {
+        let candidate = self.resolver.resolve(request).await?;
+        let began = Instant::now();
+        let tenant = match (candidate, tenant_use) {
             (Some(candidate), _) => Some(self.admit(&candidate).await?),
             (None, TenantUse::Required) => return Err(Error::TenantUnresolved),
             (None, TenantUse::Optional | TenantUse::None) => None,
@@ -74,7 +89,18 @@ impl Admission {
             (Some(data), Some(tenant)) => Some(data.db(tenant)?),
             _ => None,
         };
-        Ok(RequestTenant { tenant, db })
+        // Another pool than the look-up's, which proves its database first, makes
+        // its own time.
+        let strategy = tenant.as_ref().and_then(Tenant::strategy);
+        let patience = self
+            .patience
+            .filter(|_| strategy != Some(Strategy::Database))
+            .map(|patience| patience.saturating_sub(began.elapsed()));
+        Ok(RequestTenant {
+            tenant,
+            db,
+            patience,
+        })
     }
 }
 

@@ -45,6 +45,9 @@ impl Data {
             Some(system) => Some(role(system, "TENANCY_SYSTEM_DATABASE_URL").await?),
             None => None,
         };
+        if let Some(owner) = &owner {
+            refuse_two_databases(&app, owner).await?;
+        }
         Ok(Self {
             app,
             app_role,
@@ -137,6 +140,51 @@ fn pool(config: &Config, login: tokio_postgres::Config, size: u32) -> Pool {
         wait: config.pool_timeout,
         prepared_statements: config.prepared_statements,
     })
+}
+
+/// Tables that the owner makes in one database are not in another. Servers are
+/// told apart by when they were started: two addresses may lead to one.
+async fn refuse_two_databases(app: &Pool, owner: &Pool) -> Result<()> {
+    let (app, owner) = (Database::of(app).await?, Database::of(owner).await?);
+    if app == owner {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "TENANCY_DATABASE_URL and TENANCY_OWNER_DATABASE_URL",
+        format!(
+            "lead to two databases: `{}` and `{}`{}",
+            app.name,
+            owner.name,
+            if app.name == owner.name {
+                " of another server"
+            } else {
+                ""
+            }
+        ),
+        "let both name the application's one database",
+    )
+    .into())
+}
+
+#[derive(PartialEq, Eq, diesel::QueryableByName)]
+struct Database {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    name: String,
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    server: String,
+}
+
+impl Database {
+    async fn of(pool: &Pool) -> Result<Self> {
+        let rows: Vec<Self> = pool
+            .read(diesel::sql_query(
+                "SELECT current_database()::text AS name, \
+                 extract(epoch FROM pg_postmaster_start_time())::text AS server",
+            ))
+            .await?;
+        let row = rows.into_iter().next();
+        row.ok_or_else(|| Error::internal("current_database() has no row"))
+    }
 }
 
 /// The role behind a login; also the first proof that the login works.

@@ -6,6 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::builder::App;
 use crate::error::{Error, Result};
+use crate::problem::Problem;
 
 /// What `main` may return under `#[tenancy::app]`.
 #[diagnostic::on_unimplemented(
@@ -61,6 +62,10 @@ pub fn run(app: App, main: impl AsyncFnOnce(App) -> Result<()>) -> ExitCode {
 }
 
 fn failed(error: &Error) -> ExitCode {
-    eprintln!("error: {error}");
+    match error {
+        // As people read it who run a command, and not as a request's log.
+        Error::Unavailable(cause) if cause.is::<Problem>() => eprintln!("error: {cause}"),
+        error => eprintln!("error: {error}"),
+    }
     ExitCode::FAILURE
 }

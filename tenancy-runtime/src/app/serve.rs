@@ -40,9 +40,13 @@ impl App {
                 tenancy.stop().await
             }
             command => {
+                if !self.problems.is_empty() {
+                    return Err(Error::CannotStart(self.problems));
+                }
                 let tables = (self.models, self.migrations);
                 let tenancy =
                     Tenancy::connect(&config, tables, self.resolver, self.registry).await?;
+                let tenancy = tenancy.with_seeds(self.seeds);
                 let outcome = cli::manage(command, &tenancy).await;
                 tenancy.stop().await?;
                 outcome

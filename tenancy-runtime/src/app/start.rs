@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use axum::{Extension, Router};
@@ -12,6 +13,8 @@ use super::upkeep;
 use crate::admit::{Admission, AdmissionLayer};
 use crate::config::Config;
 use crate::db::{Databases, Pool, TenantDb, TenantPool};
+#[cfg(feature = "embedded")]
+use crate::embedded::EmbeddedError;
 use crate::error::{Error, Result};
 use crate::http::{self, TenantUse};
 use crate::isolation::{Isolation, Strategy};
@@ -51,6 +54,7 @@ pub struct Tenancy {
     admission: Admission,
     pub(super) provisioner: Provisioner,
     pub(super) registry: Arc<dyn TenantRegistry>,
+    pub(super) seeds: Vec<NewTenant>,
     system: Option<SystemAccess>,
     pub(super) data: Option<(TenantPool, Tables, Isolation, Data)>,
 }
@@ -59,14 +63,13 @@ impl App {
     pub(super) async fn start_parts(self, config: Config) -> Result<(Tenancy, Router, OnListen)> {
         let mut problems = self.problems;
         problems.extend(declared::problems(&self.routes, &self.models));
-        if !problems.is_empty() {
-            return Err(Error::CannotStart(problems));
-        }
+        upkeep::refuse(problems)?;
         let tables = (self.models, self.migrations);
         let tenancy = Tenancy::connect(&config, tables, self.resolver, self.registry).await?;
+        let tenancy = tenancy.with_seeds(self.seeds);
         tenancy.stand_up().await?;
-        tenancy.seed(self.seeds).await?;
-        let router = router(&tenancy, self.routes, self.routers);
+        tenancy.seed().await?;
+        let router = wired(|| router(&tenancy, self.routes, self.routers))?;
         let router = self
             .layers
             .into_iter()
@@ -108,6 +111,7 @@ impl Tenancy {
                 provisioner: Provisioner::new(Arc::clone(&registry), None)
                     .max_tenants(config.max_tenants),
                 registry,
+                seeds: Vec::new(),
                 system: None,
                 data: None,
             });
@@ -141,19 +145,34 @@ impl Tenancy {
             .clone()
             .map(|system| SystemAccess::new(system, pool.clone(), provisioner.clone()));
         Ok(Self {
-            admission: Admission::new(resolver, Arc::clone(&registry), Some(pool.clone())),
+            admission: Admission::new(resolver, Arc::clone(&registry), Some(pool.clone()))
+                .patience(config.pool_timeout),
             provisioner,
             registry,
+            seeds: Vec::new(),
             system,
             data: Some((pool, tables, isolation, data)),
         })
     }
 
-    async fn seed(&self, seeds: Vec<NewTenant>) -> Result<()> {
-        for new in seeds {
-            self.provisioner.ensure(new).await?;
+    /// The tenants that are registered by [`migrate`](Self::migrate) and at start.
+    pub(super) fn with_seeds(mut self, seeds: Vec<NewTenant>) -> Self {
+        self.seeds = seeds;
+        self
+    }
+
+    /// A command on tenants that are kept in memory would report what no other
+    /// process ever sees.
+    pub(crate) fn refuse_forgetful(&self) -> Result<()> {
+        if self.registry.is_lasting() {
+            return Ok(());
         }
-        Ok(())
+        Err(Error::Conflict(
+            "this application keeps its tenants in the memory of the process that serves, where \
+             no command reaches them: register them with `seed` or over its own API, or give it \
+             a database (`isolation = \"rls\"`)"
+                .to_owned(),
+        ))
     }
 
     /// Who registers tenants.
@@ -222,7 +241,14 @@ impl Tenancy {
             drop((self.admission, self.provisioner, self.registry));
             drop((self.system, data));
             if let Some(server) = embedded {
-                server.stop().await.map_err(Error::internal)?;
+                match server.stop().await {
+                    // Nobody waits for that statement any more.
+                    Err(EmbeddedError::StillBusy) => tracing::warn!(
+                        "the embedded PostgreSQL is left behind in a statement that does not \
+                         end; it recovers at the next start"
+                    ),
+                    outcome => outcome.map_err(Error::internal)?,
+                }
             }
         }
         Ok(())
@@ -233,6 +259,19 @@ impl std::fmt::Debug for Tenancy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tenancy").finish_non_exhaustive()
     }
+}
+
+/// axum panics where two routers have the same route, which only it can see.
+fn wired(wire: impl FnOnce() -> Router) -> Result<Router> {
+    catch_unwind(AssertUnwindSafe(wire)).map_err(|panic| {
+        Problem::new(
+            "the application's routes",
+            http::said(&*panic),
+            "give each method and path to one handler, among `routes(…)` and all routers that \
+             are merged",
+        )
+        .into()
+    })
 }
 
 fn router(tenancy: &Tenancy, routes: Vec<Route>, routers: Vec<(TenantUse, Router)>) -> Router {

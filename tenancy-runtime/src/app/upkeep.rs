@@ -13,7 +13,7 @@ use crate::problem::Problem;
 use crate::provision::migrations::{self, Place};
 use crate::provision::{Tables, TenantDatabases, probe, verify};
 use crate::system;
-use crate::tenant::{DatabaseAddress, Locator, SchemaName, Slug, TenantStatus};
+use crate::tenant::{DatabaseAddress, Locator, NewTenant, SchemaName, Slug, TenantStatus};
 
 /// How many tenants' own databases are worked on at a time.
 const AT_A_TIME: usize = 8;
@@ -120,6 +120,10 @@ impl Tenancy {
         };
         let owner_role = data.owner_role.as_deref();
         let mut problems = probe::probe(&data.app, owner_role).await?;
+        // The embedded database takes its roles from one login.
+        if data.main.is_some() {
+            problems.extend(probe::login(&data.app).await?);
+        }
         if let Some(system) = &data.system {
             problems.extend(probe::probe_system(system, &data.app_role, owner_role).await?);
         }
@@ -130,7 +134,8 @@ impl Tenancy {
                 let own = places.schemas();
                 problems.extend(verify::verify(&data.app, tables, places.shared, &own).await?);
             }
-            Err(error @ (Error::Unavailable(_) | Error::CannotStart(_))) => return Err(error),
+            Err(error @ Error::Unavailable(_)) => return Err(error),
+            Err(Error::CannotStart(more)) => problems.extend(more),
             Err(error) => problems.push(Problem::new(
                 "the registry of tenants",
                 format!("cannot be read: {error}"),
@@ -145,8 +150,8 @@ impl Tenancy {
     }
 
     /// Makes what is missing in the database, applies the application's
-    /// migrations to every tenant, and verifies all. A tenant that fails stops
-    /// no other.
+    /// migrations to every tenant, verifies all, and registers the seeds. A
+    /// tenant that fails stops no other.
     ///
     /// # Errors
     ///
@@ -175,7 +180,38 @@ impl Tenancy {
         let mut problems = self.prepare(only).await?;
         problems.extend(self.prepare_databases(only).await?);
         problems.extend(self.verify_those_of(only).await?);
-        refuse(problems)
+        refuse(problems)?;
+        match only {
+            Some(_) => Ok(()),
+            None => self.seed().await,
+        }
+    }
+
+    /// Registers the seeds that are missing; without the owner's login that is
+    /// for `migrate` to do.
+    pub(super) async fn seed(&self) -> Result<()> {
+        let can_make = match &self.data {
+            Some((_, tables, ..)) => tables.can_make(),
+            None => true,
+        };
+        if can_make {
+            for new in &self.seeds {
+                self.provisioner.ensure(new.clone()).await?;
+            }
+            return Ok(());
+        }
+        let mut missing = Vec::new();
+        for NewTenant { slug, .. } in &self.seeds {
+            let there = self.registry.find(slug).await?;
+            if there.is_none_or(|there| there.status == TenantStatus::Provisioning) {
+                missing.push(Problem::new(
+                    format!("the seed `{slug}`"),
+                    "is not registered",
+                    "run the subcommand `migrate` with TENANCY_OWNER_DATABASE_URL set",
+                ));
+            }
+        }
+        refuse(missing)
     }
 
     /// Where there are tenants, those that are on their way in or out aside; or
@@ -291,6 +327,7 @@ pub(super) fn tenant_databases(
         let (tables, owner_role) = (tables.clone(), owner_role.clone());
         Box::pin(async move {
             let mut problems = probe::probe(&app, owner_role.as_deref()).await?;
+            problems.extend(probe::login(&app).await?);
             problems.extend(verify::verify(&app, &tables, false, &[schema]).await?);
             refuse(problems)
         })

@@ -8,6 +8,9 @@ use crate::tenant::{Receipt, Slug, TenantRecord};
 /// Runs a command other than `serve`.
 pub(crate) async fn manage(command: Command, tenancy: &Tenancy) -> Result<()> {
     let provisioner = tenancy.provisioner();
+    if !matches!(command, Command::Migrate(_) | Command::Verify) {
+        tenancy.refuse_forgetful()?;
+    }
     match command {
         Command::Serve => Err(Error::internal("serving is not a management command")),
         Command::Migrate(Some(slug)) => {

@@ -85,6 +85,10 @@ fn read_one(
     variable: Variable,
 ) -> Option<(SecretString, tokio_postgres::Config)> {
     let url = SecretString::from(reader.text(variable)?);
+    if asks_for_tls(url.expose_secret()) {
+        reader.problem(without_tls(variable));
+        return None;
+    }
     match parse(url.expose_secret()) {
         Ok(config) => Some((url, config)),
         Err(wrong) => {
@@ -99,6 +103,26 @@ fn read_one(
             None
         }
     }
+}
+
+/// Whether a URL asks for more than a connection without TLS; `prefer`, which is
+/// what a URL without a word about it means, takes what there is.
+pub(super) fn asks_for_tls(url: &str) -> bool {
+    let options = url.split_once('?').map_or("", |(_, options)| options);
+    let mut modes = options
+        .split('&')
+        .filter_map(|option| option.strip_prefix("sslmode="));
+    modes.any(|mode| ["require", "verify-ca", "verify-full"].contains(&mode))
+}
+
+/// What is said of a URL that does.
+pub(super) fn without_tls(variable: Variable) -> Problem {
+    Problem::new(
+        variable.name,
+        "asks for TLS (`sslmode`), and connections are made without",
+        "reach the server over a private network or a tunnel that encrypts, and write \
+         sslmode=disable",
+    )
 }
 
 fn parse(url: &str) -> Result<tokio_postgres::Config, String> {
@@ -160,10 +184,25 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_for_tls_is_told_that_there_is_none() {
+        for (mode, asks) in [
+            ("?sslmode=require", true),
+            ("?connect_timeout=3&sslmode=verify-full", true),
+            ("?sslmode=verify-ca", true),
+            ("?sslmode=prefer", false),
+            ("?sslmode=disable", false),
+            ("", false),
+        ] {
+            let url = format!("postgres://app:sslmode=require@db/app{mode}");
+            assert_eq!(asks_for_tls(&url), asks, "{mode}");
+        }
+    }
+
+    #[test]
     fn the_usual_urls_pass() {
         for url in [
             "postgres://app:secret@localhost/app",
-            "postgresql://app@db.example.com:6432/app?sslmode=require",
+            "postgresql://app@db.example.com:6432/app?sslmode=disable",
             "postgres://app:p%40ss@[::1]:5432/app",
             "postgres:///app?host=/run/postgresql&user=app",
         ] {

@@ -4,6 +4,7 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::TenantLogins;
+use super::database::{asks_for_tls, without_tls};
 use super::read::Reader;
 use super::variables::{
     DATABASE_URL, DATABASE_URL_TEMPLATE, OWNER_DATABASE_URL, OWNER_DATABASE_URL_TEMPLATE, Variable,
@@ -50,6 +51,10 @@ fn read_one(
         Some(template) => template,
         None => with_placeholder(url)?,
     };
+    if asks_for_tls(template.expose_secret()) {
+        reader.problem(without_tls(variable));
+        return None;
+    }
     match DatabaseLogin::from_template(&template) {
         Ok(login) => Some(login),
         Err(wrong) => {

@@ -20,6 +20,7 @@ mod place;
 mod postgres;
 mod relay;
 mod socket;
+mod stale;
 #[cfg(test)]
 mod tests;
 

@@ -7,7 +7,7 @@ use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::EmbeddedError;
+use super::{EmbeddedError, stale};
 use crate::config::Embedded;
 
 /// What a socket's path may measure everywhere: the smallest limit in use is
@@ -79,15 +79,21 @@ fn take_folder(folder: &Path) -> Result<File, EmbeddedError> {
 #[derive(Debug)]
 pub(super) struct Scratch {
     pub(super) path: PathBuf,
+    /// Held, never read: it tells others that the folder is in use.
+    _lock: File,
 }
+
+const SCRATCH_PREFIX: &str = "tenancy-";
 
 impl Scratch {
     fn new() -> io::Result<Self> {
         // The random half of the UUID; a name that exists makes `create` fail.
         let random = uuid::Uuid::now_v7().simple().to_string().split_off(16);
-        let path = scratch_root().join(format!("tenancy-{random}"));
+        let path = scratch_root().join(format!("{SCRATCH_PREFIX}{random}"));
         private().create(&path)?;
-        Ok(Self { path })
+        let lock = stale::hold(&path)?;
+        stale::sweep(&path, SCRATCH_PREFIX);
+        Ok(Self { path, _lock: lock })
     }
 }
 

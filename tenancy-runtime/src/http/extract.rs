@@ -1,5 +1,7 @@
 //! The tenant of a request, as an argument of its handler.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 
@@ -13,6 +15,8 @@ use crate::tenant::Tenant;
 pub(crate) struct RequestTenant {
     pub(crate) tenant: Option<Tenant>,
     pub(crate) db: Option<TenantDb>,
+    /// What is left of the time that the request waits for connections.
+    pub(crate) patience: Option<Duration>,
 }
 
 /// Without admission nobody is let through: neither as some tenant nor as none.
@@ -67,6 +71,11 @@ impl<S: Send + Sync> FromRequestParts<S> for TenantConn {
         if let Some(spool) = parts.extensions.get::<Spool>().cloned() {
             spool.fill().await;
         }
-        db.conn().await
+        let Some(patience) = admitted(parts)?.patience else {
+            return db.conn().await;
+        };
+        tokio::time::timeout(patience, db.conn())
+            .await
+            .map_err(|_| Error::unavailable("no database connection became free in time"))?
     }
 }

@@ -22,13 +22,12 @@ pub(crate) async fn method_not_allowed() -> Error {
 )]
 /// For handlers that panicked. What they said stays in the log.
 pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Response {
-    let text = payload
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| payload.downcast_ref::<&str>().copied());
-    Error::internal(format!(
-        "a handler panicked: {}",
-        text.unwrap_or("no message")
-    ))
-    .into_response()
+    Error::internal(format!("a handler panicked: {}", said(&*payload))).into_response()
+}
+
+/// The message of a panic.
+pub(crate) fn said(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
 }

@@ -9,7 +9,7 @@ mod spool;
 
 pub use body::{Json, Path, Query};
 pub(crate) use extract::RequestTenant;
-pub(crate) use fallback::{method_not_allowed, not_found, panicked};
+pub(crate) use fallback::{method_not_allowed, not_found, panicked, said};
 pub use gate::{FeatureGate, RequireFeature};
 pub(crate) use route::same_path;
 pub use route::{RouteFunction, RouteSpec, RoutedHandler, TenantUse, Verb, is_taken, routing};

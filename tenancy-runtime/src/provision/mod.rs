@@ -22,6 +22,7 @@ mod keys;
 mod life;
 pub(crate) mod migrations;
 pub mod probe;
+mod rights;
 mod schemas;
 mod shared_rows;
 mod tables;
@@ -101,10 +102,12 @@ impl Provisioner {
     ///
     /// # Errors
     ///
+    /// [`Error::InvalidInput`] for a name, plan or feature that is none,
     /// [`Error::Conflict`] when the slug is taken, [`Error::Unavailable`] when
     /// the owner's login is not configured or a server is away, and those of the
     /// database.
     pub async fn provision(&self, new: NewTenant) -> Result<TenantRecord> {
+        new.check()?;
         let id = TenantId::generate();
         let Some((isolation, tables)) = &self.data else {
             let record = TenantRecord::new(id, new, None);

@@ -50,13 +50,18 @@ struct Powers {
     #[diesel(sql_type = Array<Text>)]
     owned: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
+    owned_schemas: Vec<String>,
+    #[diesel(sql_type = Array<Text>)]
+    creates_in: Vec<String>,
+    #[diesel(sql_type = Array<Text>)]
     memberships: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
     members: Vec<String>,
 }
 
 /// `$1`: the other roles. A superuser is a member of every role as far as
-/// `pg_has_role` goes, so memberships are asked of others only.
+/// `pg_has_role` goes, so memberships are asked of others only, and so are
+/// privileges. `pg_database_owner` stands for the database's owner.
 const POWERS: &str = "
     SELECT r.rolname::text AS role, r.rolsuper AS superuser, r.rolbypassrls AS bypassrls,
         r.rolcreaterole AS createrole, r.rolreplication AS replication,
@@ -65,6 +70,16 @@ const POWERS: &str = "
         ARRAY(SELECT c.oid::regclass::text FROM pg_catalog.pg_class c
             WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p', 'v', 'm')
             ORDER BY 1 LIMIT 5) AS owned,
+        ARRAY(SELECT n.nspname::text FROM pg_catalog.pg_namespace n
+            WHERE n.nspowner = r.oid AND n.nspname !~ '^pg_' ORDER BY 1) AS owned_schemas,
+        ARRAY(SELECT format('SCHEMA %I', n.nspname) FROM pg_catalog.pg_namespace n
+            WHERE NOT r.rolsuper AND n.nspowner <> r.oid AND n.nspname !~ '^pg_'
+                AND has_schema_privilege(r.oid, n.oid, 'CREATE')
+            UNION ALL
+            SELECT format('DATABASE %I', d.datname) FROM pg_catalog.pg_database d
+            WHERE NOT r.rolsuper AND d.datdba <> r.oid AND d.datname = current_database()
+                AND has_database_privilege(r.oid, d.oid, 'CREATE')
+            ORDER BY 1) AS creates_in,
         ARRAY(SELECT o.rolname::text FROM pg_catalog.pg_roles o
             WHERE o.oid <> r.oid AND NOT r.rolsuper AND pg_has_role(r.oid, o.oid, 'MEMBER')
             AND (o.rolsuper OR o.rolbypassrls OR o.rolcreaterole OR o.rolreplication
@@ -72,8 +87,10 @@ const POWERS: &str = "
                 OR o.rolname IN ('pg_read_all_data', 'pg_write_all_data',
                     'pg_read_server_files', 'pg_write_server_files',
                     'pg_execute_server_program')
-                OR EXISTS (SELECT FROM pg_catalog.pg_class c
-                    JOIN pg_catalog.pg_policy p ON p.polrelid = c.oid WHERE c.relowner = o.oid))
+                OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relowner = o.oid
+                    AND c.relkind IN ('r', 'p', 'v', 'm'))
+                OR EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspowner = o.oid
+                    AND n.nspname !~ '^pg_' AND o.rolname <> 'pg_database_owner'))
             ORDER BY 1) AS memberships,
         ARRAY(SELECT o.rolname::text FROM pg_catalog.pg_roles o
             WHERE o.oid <> r.oid AND NOT o.rolsuper AND pg_has_role(o.oid, r.oid, 'MEMBER')
@@ -165,6 +182,42 @@ impl Report {
     }
 }
 
+/// Whether a login works as the role that it logs in as. One that takes another
+/// role when it connects (`options=-c role=…`) can go back with any statement.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn login(app: &Pool) -> Result<Vec<Problem>> {
+    #[derive(diesel::QueryableByName)]
+    struct Login {
+        #[diesel(sql_type = Text)]
+        login: String,
+        #[diesel(sql_type = Text)]
+        role: String,
+    }
+    let rows: Vec<Login> = app
+        .read(diesel::sql_query(
+            "SELECT session_user::text AS login, current_user::text AS role \
+             WHERE session_user <> current_user",
+        ))
+        .await?;
+    let problem = |row: Login| {
+        Problem::new(
+            format!("the application's login `{}`", row.login),
+            format!(
+                "takes the role `{}` and can go back to its own with SET ROLE NONE",
+                row.role
+            ),
+            format!(
+                "log in as `{}` itself, without a role in the URL's options or in ALTER ROLE … SET",
+                row.role
+            ),
+        )
+    };
+    Ok(rows.into_iter().map(problem).collect())
+}
+
 impl Powers {
     /// Those of the role that `pool` works as, and what it has to do with `others`.
     async fn of(pool: &Pool, others: &Others<'_>) -> Result<Self> {
@@ -213,6 +266,19 @@ impl Powers {
                     self.owned.join(", ")
                 ),
                 &format!("REASSIGN OWNED BY {role} TO another role"),
+            );
+        }
+        for schema in &self.owned_schemas {
+            let schema = quoted(schema);
+            problems.found(
+                format!("owns the schema {schema}, so it can drop and replace what is in it"),
+                &format!("ALTER SCHEMA {schema} OWNER TO another role"),
+            );
+        }
+        for place in &self.creates_in {
+            problems.found(
+                format!("has CREATE on the {place}, and an application makes nothing"),
+                &format!("REVOKE CREATE ON {place} FROM {role}, PUBLIC"),
             );
         }
         for group in &self.memberships {

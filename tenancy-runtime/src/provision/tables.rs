@@ -122,13 +122,7 @@ impl Tables {
     }
 
     pub(crate) fn owner(&self) -> Result<&Pool> {
-        self.owner.as_ref().ok_or_else(|| {
-            Error::unavailable(Problem::new(
-                "TENANCY_OWNER_DATABASE_URL",
-                "is not set, and only the owner makes tables",
-                "set it to the owner's login",
-            ))
-        })
+        self.owner.as_ref().ok_or_else(Error::without_owner)
     }
 
     /// Whether tables can be made.
@@ -202,8 +196,13 @@ impl Tables {
             migrations::install(transaction).await?;
         }
         if with_tenants {
-            let roll = create_roll(shared);
-            transaction.conn().batch_execute(&roll).await?;
+            let sql = format!(
+                "{}; REVOKE ALL ON {}.{ROLL} FROM {}",
+                create_roll(shared),
+                shared.quoted(),
+                quoted(&self.app_role)
+            );
+            transaction.conn().batch_execute(&sql).await?;
         }
         let there = Inventory::read(transaction, std::slice::from_ref(shared)).await?;
         let (layout, models) = self.in_shared_schema(with_tenants);
@@ -297,7 +296,8 @@ impl Tables {
         let roles: Vec<_> = self.roles().into_iter().map(quoted).collect();
         let roles = roles.join(", ");
         format!(
-            "REVOKE ALL ON SCHEMA {schema} FROM PUBLIC; GRANT USAGE ON SCHEMA {schema} TO {roles}"
+            "REVOKE ALL ON SCHEMA {schema} FROM {roles}, PUBLIC; \
+             GRANT USAGE ON SCHEMA {schema} TO {roles}"
         )
     }
 

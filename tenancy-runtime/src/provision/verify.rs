@@ -8,7 +8,7 @@
 
 use diesel::sql_types::{Array, Bool, Nullable, Text};
 
-use super::{Tables, keys, schemas};
+use super::{Tables, keys, rights, schemas};
 use crate::db::Pool;
 use crate::error::Result;
 use crate::isolation::rls;
@@ -44,6 +44,11 @@ pub async fn verify(
     problems.extend(schemas::closed(app, schemas, tables.roles()).await?);
     let named = expected.iter().map(|table| (table.layout, table.model));
     problems.extend(keys::missing(app, named).await?);
+    let guarded = expected.iter().filter(|table| table.is_guarded());
+    let guarded = guarded.map(|table| table.model.table).collect();
+    let shared = tables.shared_schema().as_str();
+    problems.extend(rights::off_the_roll(app, shared, guarded).await?);
+    problems.extend(rights::beyond(app, tables).await?);
     Ok(problems)
 }
 

@@ -45,6 +45,10 @@ impl MemoryRegistry {
 
 #[async_trait]
 impl TenantRegistry for MemoryRegistry {
+    fn is_lasting(&self) -> bool {
+        false
+    }
+
     async fn find(&self, slug: &Slug) -> Result<Option<TenantRecord>> {
         Ok(self.stored().tenants.get(slug).cloned())
     }

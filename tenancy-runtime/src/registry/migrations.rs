@@ -91,7 +91,9 @@ pub(super) async fn run(owner: &Pool, app_role: &str) -> Result<()> {
     }
     let role = quoted(app_role);
     conn.batch_execute(&format!(
-        "REVOKE ALL ON SCHEMA tenancy FROM PUBLIC; GRANT USAGE ON SCHEMA tenancy TO {role};
+        "REVOKE ALL ON SCHEMA tenancy FROM {role}, PUBLIC; GRANT USAGE ON SCHEMA tenancy TO {role};
+         REVOKE ALL ON tenancy.tenants, tenancy.receipts, tenancy.migrations
+             FROM {role}, PUBLIC;
          GRANT SELECT ON tenancy.tenants TO {role}"
     ))
     .await?;

@@ -33,6 +33,12 @@ pub trait TenantRegistry: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether tenants are still there when the process has ended, and seen by
+    /// others: management commands are processes of their own.
+    fn is_lasting(&self) -> bool {
+        true
+    }
+
     /// The tenant of this name.
     ///
     /// # Errors
@@ -55,7 +61,7 @@ pub trait TenantRegistry: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`](crate::error::Error::Conflict) when the slug is taken
+    /// [`Error::Conflict`] when the slug is taken
     /// or there are too many tenants.
     async fn insert(
         &self,
@@ -80,7 +86,7 @@ pub trait TenantRegistry: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`](crate::error::Error::Conflict) when its new slug is
+    /// [`Error::Conflict`] when its new slug is
     /// taken.
     async fn save(
         &self,

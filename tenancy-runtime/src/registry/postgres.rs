@@ -40,14 +40,7 @@ impl PostgresRegistry {
     }
 
     fn owner(&self) -> Result<&Pool> {
-        self.owner.as_ref().ok_or_else(|| {
-            Problem::new(
-                "TENANCY_OWNER_DATABASE_URL",
-                "is not set, and tenants are changed by the owner only",
-                "set it to the owner's login",
-            )
-            .into()
-        })
+        self.owner.as_ref().ok_or_else(Error::without_owner)
     }
 }
 
@@ -63,7 +56,7 @@ impl TenantRegistry for PostgresRegistry {
     async fn find(&self, slug: &Slug) -> Result<Option<TenantRecord>> {
         let sql = format!("SELECT {COLUMNS} FROM tenancy.tenants WHERE slug = $1");
         let query = diesel::sql_query(sql).bind::<Text, _>(slug.as_str().to_owned());
-        let rows: Vec<Row> = self.app.read(query).await?;
+        let rows: Vec<Row> = self.app.read(query).await.map_err(unprepared)?;
         rows.into_iter()
             .next()
             .map(TenantRecord::try_from)
@@ -79,7 +72,7 @@ impl TenantRegistry for PostgresRegistry {
         let query = diesel::sql_query(sql)
             .bind::<Text, _>(after.map_or_else(String::new, ToString::to_string))
             .bind::<BigInt, _>(i64::from(limit));
-        let rows: Vec<Row> = self.app.read(query).await?;
+        let rows: Vec<Row> = self.app.read(query).await.map_err(unprepared)?;
         rows.into_iter().map(TenantRecord::try_from).collect()
     }
 
@@ -151,7 +144,7 @@ impl TenantRegistry for PostgresRegistry {
              ORDER BY destroyed_at DESC LIMIT 1",
         );
         let query = query.bind::<Text, _>(slug.as_str().to_owned());
-        let rows: Vec<Row> = self.owner()?.read(query).await?;
+        let rows: Vec<Row> = self.owner()?.read(query).await.map_err(unprepared)?;
         let row = rows.into_iter().next();
         row.map(|row| serde_json::from_value(row.receipt).map_err(Error::internal))
             .transpose()
@@ -166,13 +159,35 @@ impl PostgresRegistry {
         work: impl AsyncFnOnce(&mut Transaction) -> Result<T>,
     ) -> Result<T> {
         if let Some(transaction) = transaction {
-            return work(transaction).await;
+            return work(transaction).await.map_err(unprepared);
         }
         let mut transaction = self.owner()?.begin().await?;
-        let value = work(&mut transaction).await?;
+        let value = work(&mut transaction).await.map_err(unprepared)?;
         transaction.commit().await?;
         Ok(value)
     }
+}
+
+/// In a database that this version of the application has not prepared, the
+/// registry's tables or columns are not there, or not granted.
+fn unprepared(error: Error) -> Error {
+    let Error::Internal(cause) = &error else {
+        return error;
+    };
+    let said = cause.to_string();
+    let lacks = said.ends_with("does not exist")
+        && ["relation \"tenancy.", "column \""]
+            .iter()
+            .any(|start| said.starts_with(start));
+    if lacks || said.starts_with("permission denied for schema tenancy") {
+        return Problem::new(
+            "the registry of tenants",
+            format!("is not as this version of the application makes it: {said}"),
+            "run the subcommand `migrate` with TENANCY_OWNER_DATABASE_URL set",
+        )
+        .into();
+    }
+    error
 }
 
 async fn insert(

@@ -1,11 +1,13 @@
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{InvalidSlug, Locator, Slug, TenantId, TenantStatus};
+use crate::error::Error;
 use crate::isolation::Strategy;
+use crate::problem::shown;
 
 /// What the registry stores of a tenant. Having one proves nothing: only an
 /// admitted tenant opens a connection.
@@ -45,7 +47,8 @@ impl TenantRecord {
             locator,
             plan: new.plan,
             features: new.features,
-            created_at: Utc::now(),
+            // As exactly as PostgreSQL keeps it.
+            created_at: Utc::now().trunc_subsecs(6),
         }
     }
 
@@ -109,6 +112,31 @@ impl NewTenant {
     /// [`InvalidSlug`] if `slug` is none.
     pub fn new(slug: &str) -> Result<Self, InvalidSlug> {
         Ok(slug.parse::<Slug>()?.into())
+    }
+
+    /// Checks the names that are not a slug: 1 to 200 characters, of which none
+    /// is a control character and not all are blank.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        const LONGEST: usize = 200;
+        let good = |text: &str| {
+            !text.trim().is_empty()
+                && text.chars().count() <= LONGEST
+                && !text.chars().any(char::is_control)
+        };
+        let plan = self.plan.iter().map(|plan| ("plan", plan));
+        let features = self.features.iter().map(|feature| ("feature", feature));
+        let mut all = [("name", &self.name)]
+            .into_iter()
+            .chain(plan)
+            .chain(features);
+        match all.find(|(_, text)| !good(text)) {
+            None => Ok(()),
+            Some((what, text)) => Err(Error::InvalidInput(format!(
+                "a tenant's {what} has 1 to {LONGEST} characters, none of them a control \
+                 character; got `{}`",
+                shown(text)
+            ))),
+        }
     }
 
     /// Sets the name for people.

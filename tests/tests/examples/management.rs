@@ -24,14 +24,25 @@ fn assert_fails(ended: &Ended, words: &[&str]) {
 async fn tables_and_tenants_are_made_listed_and_proved_by_commands() {
     let database = Database::empty().await;
     let place = Workplace::on(&database);
-    assert_fails(&quickstart(&place, "verify").await, &["migrate"]);
+    for line in ["verify", "tenants list", "tenants create initech"] {
+        let unprepared = quickstart(&place, line).await;
+        assert_fails(&unprepared, &["the registry of tenants", "`migrate`"]);
+    }
     assert_success(&quickstart(&place, "migrate").await);
     assert_success(&quickstart(&place, "verify").await);
 
-    // Seeds are for serving.
-    let none = quickstart(&place, "tenants list").await;
-    assert_eq!(none.out.lines().count(), 1, "{}", none.out);
-    assert_success(&place.serve("quickstart", &[]).await.stop("TERM").await);
+    // All that serving needs is there, seeds included.
+    let seeds = quickstart(&place, "tenants list").await;
+    assert_eq!(seeds.out.lines().count(), 3, "{}", seeds.out);
+    let bare = Workplace::new();
+    let url = database.app_url();
+    let app_only = [("TENANCY_DATABASE_URL", &*url)];
+    let app = bare.serve("quickstart", &app_only).await;
+    assert_eq!(app.tenant(A).get("/todos").await.status, 200);
+    assert_success(&app.stop("TERM").await);
+    let line = ["tenants", "create", "initech"];
+    let refused = bare.run("quickstart", &line, &app_only).await;
+    assert_fails(&refused, &["error: TENANCY_OWNER_DATABASE_URL: is not set"]);
     let created = quickstart(&place, "tenants create initech --name Initech --plan pro").await;
     assert_success(&created);
     let list = quickstart(&place, "tenants list").await;
@@ -137,4 +148,18 @@ async fn an_address_that_is_taken_is_an_error_with_a_remedy() {
     let second = place.run("hello-tenant", &[], &taken).await;
     assert_fails(&second, &["TENANCY_LISTEN", &address, "free address"]);
     assert_success(&first.stop("TERM").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_on_tenants_that_only_memory_holds_is_refused() {
+    let place = Workplace::new();
+    for line in [
+        "tenants list",
+        "tenants create initech",
+        "tenants suspend acme-corp",
+    ] {
+        let args: Vec<_> = line.split_whitespace().collect();
+        let refused = place.run("hello-tenant", &args, &[]).await;
+        assert_fails(&refused, &["in the memory of the process that serves"]);
+    }
 }

@@ -107,3 +107,45 @@ async fn a_login_that_leads_nowhere_is_named_without_its_password() {
         assert!(!refused.contains("hunter2"), "{refused}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_owner_s_login_missing_seeds_are_named_and_tenants_stay_as_they_are() {
+    let database = Database::empty().await;
+    drop(start(app(), &database, Login::Both, &[]).await.unwrap());
+    let more = || app().seed("late").seed("later");
+    let refused = start(more(), &database, Login::App, &[]).await;
+    let Some(Error::CannotStart(problems)) = refused.err() else {
+        panic!("a refusal");
+    };
+    let named = ["late", "later"].map(|slug| {
+        format!(
+            "the seed `{slug}`: is not registered; run the subcommand `migrate` with \
+             TENANCY_OWNER_DATABASE_URL set"
+        )
+    });
+    assert_eq!(lines(&problems), named);
+
+    let shop = start(app(), &database, Login::App, &[]).await.unwrap();
+    let (provisioner, own) = (shop.tenancy.provisioner(), "own".parse().unwrap());
+    for refused in [
+        provisioner.provision(NewTenant::new("late").unwrap()).await,
+        provisioner.suspend(&own).await,
+        provisioner.receipt(&own).await.map(|_| unreachable!()),
+    ] {
+        let refused = refused.unwrap_err();
+        let said = refused.to_string();
+        assert!(said.contains("TENANCY_OWNER_DATABASE_URL"), "{said}");
+        assert_eq!(refused.code(), "unavailable");
+        assert_eq!(refused.into_response().status(), 503);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_that_two_routers_have_is_named() {
+    let database = Database::empty().await;
+    let again = axum::Router::new().route("/todos", axum::routing::get(async || "mine"));
+    let refused = start(app().merge(again), &database, Login::Both, &[]).await;
+    let refused = refused.err().expect("a refusal").to_string();
+    assert!(refused.contains("the application's routes: "), "{refused}");
+    assert!(refused.contains("`GET /todos`"), "{refused}");
+}

@@ -84,3 +84,131 @@ async fn the_owner_s_login_does_not_serve() {
         "{problems:?}"
     );
 }
+
+/// What gives the role `{app}` more than it should have where the owner's login
+/// is not there to take it back, and what is said about it.
+const TOO_MUCH: &[(&str, &str)] = &[
+    ("GRANT CREATE ON SCHEMA public TO PUBLIC", "SCHEMA public"),
+    ("GRANT CREATE ON SCHEMA shared TO {app}", "SCHEMA shared"),
+    ("GRANT CREATE ON SCHEMA tenancy TO {app}", "SCHEMA tenancy"),
+    ("GRANT CREATE ON SCHEMA {own} TO {app}", "SCHEMA t_"),
+    ("GRANT CREATE ON DATABASE {db} TO {app}", "DATABASE d_"),
+    (
+        "GRANT UPDATE ON tenancy.tenants TO {app}",
+        "\"tenants\": grants",
+    ),
+    (
+        "GRANT UPDATE (status) ON tenancy.tenants TO {app}",
+        "more than it should: UPDATE",
+    ),
+    (
+        "GRANT SELECT ON tenancy.receipts TO PUBLIC",
+        "\"receipts\": grants",
+    ),
+    (
+        "GRANT INSERT ON shared.tenancy_tenants TO {app}",
+        "\"tenancy_tenants\": grants",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rights_beyond_the_tables_are_named_until_the_remedy_has_run() {
+    let database = Database::empty().await;
+    drop(start(app(), &database, Login::Both, &[]).await.unwrap());
+    let own: String = database
+        .value("SELECT schema_name FROM tenancy.tenants WHERE slug = 'own'")
+        .await;
+    let db: String = database.value("SELECT current_database()::text").await;
+    let told = |sql: &str| {
+        let sql = named(&database, sql);
+        sql.replace("{own}", &own).replace("{db}", &db)
+    };
+    for (sabotage, said) in TOO_MUCH {
+        database.sabotage(&told(sabotage)).await;
+        let problems = refusal(&database, Login::App).await;
+        assert_eq!(problems.len(), 1, "{sabotage}: {problems:#?}");
+        assert!(problems[0].contains(said), "{sabotage}: {problems:?}");
+        database.sabotage(remedy(&problems[0])).await;
+        drop(start(app(), &database, Login::App, &[]).await.unwrap());
+    }
+    // The owner takes back what is its own to give.
+    for (sabotage, _) in &TOO_MUCH[5..] {
+        database.sabotage(&told(sabotage)).await;
+    }
+    drop(start(app(), &database, Login::Both, &[]).await.unwrap());
+
+    for schema in [&own, "shared", "tenancy"] {
+        let take = format!("ALTER SCHEMA {schema} OWNER TO {}", database.app_role());
+        database.sabotage(&take).await;
+        let problems = refusal(&database, Login::App).await;
+        let owns = format!("owns the schema \"{schema}\"");
+        assert!(problems[0].contains(&owns), "{problems:#?}");
+        let back = format!(
+            "ALTER SCHEMA {schema} OWNER TO {}; GRANT USAGE ON SCHEMA {schema} TO {}",
+            database.owner_role(),
+            database.app_role()
+        );
+        database.sabotage(&back).await;
+    }
+    drop(start(app(), &database, Login::App, &[]).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_of_the_owner_is_refused_where_nobody_says_who_that_is() {
+    let database = Database::empty().await;
+    let app = || {
+        let schema = tenancy::Isolation::single(tenancy::Strategy::Schema);
+        crate::shop::app(schema).seed("own")
+    };
+    drop(start(app(), &database, Login::Both, &[]).await.unwrap());
+    // It has none of the owner's rights until it takes its role.
+    let join = "ALTER ROLE {app} NOINHERIT; GRANT {owner} TO {app}";
+    database.sabotage(&named(&database, join)).await;
+    let refused = start(app(), &database, Login::App, &[]).await;
+    let Some(Error::CannotStart(problems)) = refused.err() else {
+        panic!("a refusal");
+    };
+    let member = format!("is a member of `{}`", database.owner_role());
+    assert!(lines(&problems)[0].contains(&member), "{problems:?}");
+    database.sabotage(remedy(&lines(&problems)[0])).await;
+    drop(start(app(), &database, Login::App, &[]).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_takes_another_role_is_refused() {
+    let database = Database::empty().await;
+    drop(start(app(), &database, Login::Both, &[]).await.unwrap());
+    let login = format!("login_{}", database.app_role());
+    let make = format!(
+        "CREATE ROLE {login} LOGIN SUPERUSER PASSWORD 'a'; GRANT {0} TO {login}",
+        database.app_role()
+    );
+    database.sabotage(&make).await;
+    let url = database.app_url().replace(database.app_role(), &login);
+    let url = format!("{url}?options=-c%20role%3D{}", database.app_role());
+    let vars = [("TENANCY_DATABASE_URL", &*url)];
+    let refused = start(app(), &database, Login::App, &vars).await;
+    let Some(Error::CannotStart(problems)) = refused.err() else {
+        panic!("a refusal");
+    };
+    let about = format!("the application's login `{login}`: takes the role");
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert!(lines(&problems)[0].starts_with(&about), "{problems:?}");
+    // What it could do with that.
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let back = "SET ROLE NONE; ALTER TABLE shared.todos DISABLE ROW LEVEL SECURITY";
+    client.batch_execute(back).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_databases_are_refused() {
+    let (database, other) = (Database::empty().await, Database::empty().await);
+    let owner = other.owner_url();
+    let vars = [("TENANCY_OWNER_DATABASE_URL", &*owner)];
+    let refused = start(app(), &database, Login::App, &vars).await;
+    let refused = refused.err().expect("a refusal").to_string();
+    assert!(refused.contains("lead to two databases"), "{refused}");
+}

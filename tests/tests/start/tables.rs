@@ -60,6 +60,16 @@ const SHARED: &[(&str, &str)] = &[
         "more than it should: REFERENCES",
     ),
     ("REVOKE SELECT, DELETE ON {t} FROM {app}", "is not granted"),
+    (
+        "ALTER TABLE {t} DROP CONSTRAINT tenancy_tenants_fkey",
+        "no key `tenancy_tenants_fkey`",
+    ),
+    (
+        "ALTER TABLE {t} DROP CONSTRAINT tenancy_tenants_fkey, \
+         ADD CONSTRAINT tenancy_tenants_fkey FOREIGN KEY (tenant_id) \
+         REFERENCES shared.tenancy_tenants NOT VALID",
+        "no key `tenancy_tenants_fkey`",
+    ),
 ];
 
 /// What is done to any table `todos`, with what mends it by hand.
