@@ -94,6 +94,7 @@ pub(crate) fn services(keep: bool) -> Result<()> {
     let lines = [
         ("TENANCY_DATABASE_URL", database.app_url),
         ("TENANCY_OWNER_DATABASE_URL", database.owner_url),
+        ("TENANCY_SYSTEM_DATABASE_URL", database.system_url),
         (POSTGRES_URL, services.postgres_url().to_owned()),
         (REDIS_URL, services.redis_url().to_owned()),
     ];

@@ -29,12 +29,20 @@ pub(crate) async fn manage(command: Command, tenancy: &Tenancy) -> Result<()> {
         Command::Create(new) => print(&[provisioner.provision(new).await?]),
         Command::Suspend(slugs) => print_all(provisioner.suspend_all(&slugs).await),
         Command::Activate(slugs) => print_all(provisioner.activate_all(&slugs).await),
-        Command::Rename(slug, to) => print(&[provisioner.rename(&slug, &to).await?]),
-        Command::Delete(slug) => print(&[provisioner.delete(&slug).await?]),
-        Command::Restore(slug) => print(&[provisioner.restore(&slug).await?]),
-        Command::Destroy(slug) => print_receipt(&provisioner.destroy(&slug).await?),
-        Command::Receipt(slug) => print_receipt(&provisioner.receipt(&slug).await?),
+        Command::Rename(slug, to) => print(&[there(&slug, provisioner.rename(&slug, &to).await)?]),
+        Command::Delete(slug) => print(&[there(&slug, provisioner.delete(&slug).await)?]),
+        Command::Restore(slug) => print(&[there(&slug, provisioner.restore(&slug).await)?]),
+        Command::Destroy(slug) => print_receipt(&there(&slug, provisioner.destroy(&slug).await)?),
+        Command::Receipt(slug) => print_receipt(&there(&slug, provisioner.receipt(&slug).await)?),
     }
+}
+
+/// Says by name what is not there.
+fn there<T>(slug: &Slug, result: Result<T>) -> Result<T> {
+    result.map_err(|error| match error {
+        Error::NotFound => Error::InvalidInput(format!("there is no tenant `{slug}`")),
+        error => error,
+    })
 }
 
 /// Those that succeeded in columns; the others are the error, by name.
@@ -44,8 +52,8 @@ fn print_all(results: Vec<(Slug, Result<TenantRecord>)>) -> Result<()> {
     for (slug, result) in results {
         match result {
             Ok(tenant) => done.push(tenant),
-            Err(Error::NotFound) => problems.push(format!("`{slug}`: there is no such tenant")),
-            Err(error) => problems.push(format!("`{slug}`: {error}")),
+            Err(Error::NotFound) => problems.push(format!("there is no tenant `{slug}`")),
+            Err(error) => problems.push(error.to_string()),
         }
     }
     if !done.is_empty() {
@@ -63,30 +71,33 @@ fn print_receipt(receipt: &Receipt) -> Result<()> {
 }
 
 fn say(line: &str) -> Result<()> {
-    writeln!(io::stdout(), "{line}").map_err(Error::internal)
+    written(writeln!(io::stdout(), "{line}"))
+}
+
+/// A reader that has seen enough is no error.
+fn written(outcome: io::Result<()>) -> Result<()> {
+    match outcome {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::internal(error)),
+        _ => Ok(()),
+    }
 }
 
 /// One line for each tenant, in columns that a script can cut.
 fn print(tenants: &[TenantRecord]) -> Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(
-        out,
-        "{:<24} {:<12} {:<9} {:<12} id",
-        "slug", "status", "isolation", "plan"
-    )?;
-    for tenant in tenants {
-        let isolation = tenant
-            .strategy()
-            .map_or("-", crate::isolation::Strategy::as_str);
-        writeln!(
-            out,
-            "{:<24} {:<12} {:<9} {:<12} {}",
+    let mut lines = vec![columns(["slug", "status", "isolation", "plan", "id"])];
+    lines.extend(tenants.iter().map(|tenant| {
+        let isolation = tenant.strategy();
+        columns([
             tenant.slug.as_str(),
             tenant.status.as_str(),
-            isolation,
+            isolation.map_or("-", crate::isolation::Strategy::as_str),
             tenant.plan.as_deref().unwrap_or("-"),
-            tenant.id,
-        )?;
-    }
-    Ok(())
+            &tenant.id.to_string(),
+        ])
+    }));
+    say(&lines.join("\n"))
+}
+
+fn columns([slug, status, isolation, plan, id]: [&str; 5]) -> String {
+    format!("{slug:<24} {status:<12} {isolation:<9} {plan:<12} {id}")
 }

@@ -97,6 +97,7 @@ impl TenantDatabases {
         server.check_login().await?;
         match owner_of(&server, address).await? {
             None => {
+                may_create(&server).await?;
                 let sql = format!("CREATE DATABASE {}", address.name().quoted());
                 server.run(&sql).await
             }
@@ -194,4 +195,26 @@ async fn owner_of(server: &Pool, address: &DatabaseAddress) -> Result<Option<boo
     let query = query.bind::<Text, _>(address.name().to_string());
     let rows: Vec<Row> = server.read(query).await?;
     Ok(rows.into_iter().next().map(|row| row.ours))
+}
+
+/// Names what the owner's role lacks to make databases.
+async fn may_create(server: &Pool) -> Result<()> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        role: String,
+    }
+    let query = diesel::sql_query(
+        "SELECT rolname::text AS role FROM pg_catalog.pg_roles \
+         WHERE rolname = current_user AND NOT rolcreatedb AND NOT rolsuper",
+    );
+    let rows: Vec<Row> = server.read(query).await?;
+    let Some(Row { role }) = rows.into_iter().next() else {
+        return Ok(());
+    };
+    Err(Error::unavailable(Problem::new(
+        format!("the owner's role `{role}`"),
+        "may not make databases, and the isolation `database` makes one for each tenant",
+        format!("run: ALTER ROLE {} CREATEDB", quoted(&role)),
+    )))
 }

@@ -20,6 +20,7 @@ use crate::process::{Account, command_as};
 
 const SUPERUSER: &str = "postgres";
 const OWNER: &str = "tenancy_owner";
+const SYSTEM: &str = "tenancy_system";
 const APP: &str = "tenancy_app";
 const DATABASE: &str = "tenancy";
 
@@ -45,6 +46,7 @@ pub(crate) struct Postgres {
 pub(crate) struct DevelopmentDatabase {
     pub(crate) app_url: String,
     pub(crate) owner_url: String,
+    pub(crate) system_url: String,
 }
 
 impl Postgres {
@@ -118,14 +120,15 @@ impl Postgres {
         bin: &Path,
         port: u16,
     ) -> Result<DevelopmentDatabase> {
-        let (owner, app) = (password()?, password()?);
-        let plain = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS";
+        let (owner, app, system) = (password()?, password()?, password()?);
+        let plain = "LOGIN NOSUPERUSER NOCREATEROLE NOREPLICATION";
         self.psql(
             bin,
             &self.superuser_url(port),
             &format!(
-                "CREATE ROLE {OWNER} {plain} PASSWORD '{owner}';\n\
-                 CREATE ROLE {APP} {plain} PASSWORD '{app}';\n\
+                "CREATE ROLE {OWNER} {plain} CREATEDB NOBYPASSRLS PASSWORD '{owner}';\n\
+                 CREATE ROLE {APP} {plain} NOCREATEDB NOBYPASSRLS PASSWORD '{app}';\n\
+                 CREATE ROLE {SYSTEM} {plain} NOCREATEDB BYPASSRLS PASSWORD '{system}';\n\
                  CREATE DATABASE {DATABASE} OWNER {OWNER};\n"
             ),
         )?;
@@ -142,6 +145,7 @@ impl Postgres {
         Ok(DevelopmentDatabase {
             app_url: url(APP, &app, port, DATABASE),
             owner_url: url(OWNER, &owner, port, DATABASE),
+            system_url: url(SYSTEM, &system, port, DATABASE),
         })
     }
 
