@@ -89,7 +89,7 @@ async fn a_use_abandoned_at_any_poll_leaves_nothing_to_the_next() {
             assert!(kept == 0 || kept == 2, "{kept} rows after {times} polls");
             if let Some(outcome) = outcome {
                 outcome.unwrap();
-                assert!(times > 5, "it was abandoned several times before");
+                assert!(times > 1, "it was abandoned before");
                 break;
             }
         }
