@@ -27,3 +27,6 @@ pub mod provision;
 pub mod registry;
 pub mod resolve;
 pub mod tenant;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod testing;

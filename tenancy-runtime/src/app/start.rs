@@ -11,7 +11,7 @@ use super::builder::{App, Route};
 use super::data::Data;
 use crate::admit::{Admission, AdmissionLayer};
 use crate::config::Config;
-use crate::db::{Databases, DatabasesSettings, Pool, TenantDb, TenantPool};
+use crate::db::{Databases, DatabasesSettings, Pool, PoolNumbers, TenantDb, TenantPool};
 use crate::error::{Error, Result};
 use crate::http::{self, TenantUse};
 use crate::isolation::{Isolation, Strategy};
@@ -315,10 +315,11 @@ impl Tenancy {
         Ok((tenant, db))
     }
 
-    /// The pool of the application's role, for a look at its connections.
+    /// How many connections the pool of the application's role has, if there is
+    /// a database.
     #[must_use]
-    pub fn pool(&self) -> Option<&Pool> {
-        self.data.as_ref().map(|(_, _, _, data)| &data.app)
+    pub fn pool(&self) -> Option<PoolNumbers> {
+        self.data.as_ref().map(|(_, _, _, data)| data.app.numbers())
     }
 
     /// Closes the pools, and stops the embedded database if it is used. Routers

@@ -28,7 +28,7 @@ pub use conn::TenantConn;
 pub use databases::{Databases, DatabasesSettings, Prove};
 pub use handle::{TenantDb, TenantPool};
 pub use login::{DatabaseLogin, PLACEHOLDER};
-pub use pool::{Pool, PoolSettings, PooledSession};
+pub use pool::{Pool, PoolNumbers, PoolSettings, PooledSession};
 pub use qualify::{Qualified, qualify};
 pub use session::Session;
 pub use transaction::DeferredTransactions;

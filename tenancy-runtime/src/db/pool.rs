@@ -33,6 +33,16 @@ pub struct Pool {
     role: Option<&'static str>,
 }
 
+/// How many connections a pool has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolNumbers {
+    /// Open, in use or idle.
+    pub connections: u32,
+    /// Those of them that nobody is using.
+    pub idle: u32,
+}
+
 /// A session on loan; it goes back to the pool, or is closed, when dropped.
 pub type PooledSession = bb8::PooledConnection<'static, SessionManager>;
 
@@ -122,6 +132,16 @@ impl Pool {
     #[must_use]
     pub fn connections(&self) -> u32 {
         self.inner.state().connections
+    }
+
+    /// Both numbers at once.
+    #[must_use]
+    pub fn numbers(&self) -> PoolNumbers {
+        let state = self.inner.state();
+        PoolNumbers {
+            connections: state.connections,
+            idle: state.idle_connections,
+        }
     }
 
     /// How many of the open connections nobody is using.

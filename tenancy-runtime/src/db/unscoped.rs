@@ -48,7 +48,7 @@ impl Pool {
     ///
     /// [`Error::Unavailable`](crate::error::Error::Unavailable) when no
     /// connection becomes free in time or the database is away.
-    pub async fn begin(&self) -> Result<Transaction> {
+    pub(crate) async fn begin(&self) -> Result<Transaction> {
         let mut session = self.get().await?;
         session.state.enter();
         session.conn.batch_execute("BEGIN").await?;
