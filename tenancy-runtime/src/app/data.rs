@@ -93,6 +93,7 @@ impl Data {
                         CREATE ROLE {APP} NOLOGIN;
                         GRANT CREATE ON DATABASE postgres TO {OWNER};
                     END IF;
+                    REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC;
                 END $$"
             ))
             .await?;

@@ -217,7 +217,12 @@ impl Tenancy {
         let Some((_, tables, _, data)) = &self.data else {
             return Ok(Vec::new());
         };
-        let mut problems = probe::probe(&data.app, data.owner_role.as_deref()).await?;
+        let mut problems = probe::probe(
+            &data.app,
+            data.owner_role.as_deref(),
+            tables.shared_schema(),
+        )
+        .await?;
         match self.places().await {
             Ok(places) => {
                 let Places {
@@ -386,7 +391,8 @@ fn tenant_databases(config: &Config, data: &Data, tables: &Tables) -> Option<Ten
     let prove = move |app: Pool, schema: SchemaName| -> BoxFuture<'static, Result<()>> {
         let (tables, owner_role) = (tables.clone(), owner_role.clone());
         Box::pin(async move {
-            let mut problems = probe::probe(&app, owner_role.as_deref()).await?;
+            let shared = tables.shared_schema();
+            let mut problems = probe::probe(&app, owner_role.as_deref(), shared).await?;
             problems.extend(verify::verify(&app, &tables, false, &[schema]).await?);
             refuse(problems)
         })

@@ -10,6 +10,7 @@ use crate::db::Pool;
 use crate::error::{Error, Result};
 use crate::model::quoted;
 use crate::problem::Problem;
+use crate::tenant::SchemaName;
 
 /// The role that a pool's statements run as.
 ///
@@ -44,19 +45,35 @@ struct Powers {
     replication: bool,
     #[diesel(sql_type = Bool)]
     owns_database: bool,
+    #[diesel(sql_type = Bool)]
+    makes_temporary_tables: bool,
+    #[diesel(sql_type = Text)]
+    database: String,
+    #[diesel(sql_type = Array<Text>)]
+    placeholders: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
     owned: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
     memberships: Vec<String>,
 }
 
-/// `$1`: the owner's role, or empty. A superuser is a member of every role as
+/// `$1`: the owner's role, or empty; `$2`: the schema of the shared tables. A
+/// superuser may make temporary tables, and so may who owns the database: nothing
+/// that could be revoked, and named already. A superuser is a member of every role as
 /// far as `pg_has_role` goes, so memberships are asked of others only.
 const POWERS: &str = "
     SELECT r.rolname::text AS role, r.rolsuper AS superuser, r.rolbypassrls AS bypassrls,
         r.rolcreaterole AS createrole, r.rolreplication AS replication,
         EXISTS (SELECT FROM pg_catalog.pg_database d
             WHERE d.datname = current_database() AND d.datdba = r.oid) AS owns_database,
+        NOT r.rolsuper AND has_database_privilege(r.oid, current_database(), 'TEMPORARY')
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_database d
+                WHERE d.datname = current_database() AND d.datdba = r.oid)
+            AS makes_temporary_tables,
+        current_database()::text AS database,
+        ARRAY(SELECT n.nspname::text FROM pg_catalog.pg_namespace n
+            WHERE n.nspname IN ('tenant', 'shared') AND n.nspname <> $2
+            ORDER BY 1) AS placeholders,
         ARRAY(SELECT c.oid::regclass::text FROM pg_catalog.pg_class c
             WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p', 'v', 'm')
             ORDER BY 1 LIMIT 5) AS owned,
@@ -73,16 +90,21 @@ const POWERS: &str = "
     FROM pg_catalog.pg_roles r WHERE r.rolname = current_user";
 
 /// Everything that makes the application's role unsafe, each with the statement
-/// that mends it. `owner_role` is the role that owns the tables, where known.
+/// that mends it. `owner_role` is the role that owns the tables, where known, and
+/// `shared` the schema of the shared ones.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub async fn probe(app: &Pool, owner_role: Option<&str>) -> Result<Vec<Problem>> {
-    let owner = owner_role.unwrap_or_default().to_owned();
-    let rows: Vec<Powers> = app
-        .read(diesel::sql_query(POWERS).bind::<Text, _>(owner))
-        .await?;
+pub async fn probe(
+    app: &Pool,
+    owner_role: Option<&str>,
+    shared: &SchemaName,
+) -> Result<Vec<Problem>> {
+    let powers = diesel::sql_query(POWERS)
+        .bind::<Text, _>(owner_role.unwrap_or_default().to_owned())
+        .bind::<Text, _>(shared.to_string());
+    let rows: Vec<Powers> = app.read(powers).await?;
     let powers = rows
         .into_iter()
         .next()
@@ -133,6 +155,17 @@ impl Powers {
                 "ALTER DATABASE … OWNER TO another role".to_owned(),
             );
         }
+        if self.makes_temporary_tables {
+            found(
+                "may make temporary tables, which stay on their connection and are found before \
+                 all others"
+                    .to_owned(),
+                format!(
+                    "REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC, {role}",
+                    quoted(&self.database)
+                ),
+            );
+        }
         if !self.owned.is_empty() {
             found(
                 format!(
@@ -152,6 +185,16 @@ impl Powers {
                 format!("is a member of `{group}`, {reason}"),
                 format!("REVOKE {} FROM {role}", quoted(group)),
             );
+        }
+        for schema in &self.placeholders {
+            problems.push(Problem::new(
+                format!("the schema `{schema}`"),
+                "is called like a placeholder, so a query that forgets the quotes reaches it",
+                format!(
+                    "run: ALTER SCHEMA {} RENAME TO another name",
+                    quoted(schema)
+                ),
+            ));
         }
         problems
     }
