@@ -215,12 +215,14 @@ impl From<diesel::result::Error> for Error {
 
 /// Whether the server said that it is going down or coming up, or that another
 /// attempt may succeed. Diesel does not pass on the SQLSTATE (57P01 to 57P03,
-/// 40P01), only the text.
+/// 40P01, and 0A000 of a statement that was prepared before its table changed and
+/// is prepared anew the next time), only the text.
 fn says_goodbye(message: &str) -> bool {
     [
         "terminating connection",
         "the database system is",
         "deadlock detected",
+        "cached plan must not change result type",
     ]
     .iter()
     .any(|start| message.starts_with(start))
