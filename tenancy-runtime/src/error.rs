@@ -278,8 +278,10 @@ fn begins_with(message: &str, starts: &[&str]) -> bool {
 // they begin, on a server whose `lc_messages` is English or unset. Elsewhere
 // they are what all unknown errors are, 500.
 
-/// SQLSTATE 57P01 to 57P03, 57014, 55P03, 40P01.
+/// SQLSTATE 57P01 to 57P03, 57014, 55P03, 40P01, and 0A000 of a statement that
+/// was prepared before its table changed and is prepared anew the next time.
 const TEMPORARY: &[&str] = &[
+    "cached plan must not change result type",
     "terminating connection",
     "the database system is",
     "deadlock detected",

@@ -30,3 +30,6 @@ pub mod registry;
 pub mod resolve;
 pub mod system;
 pub mod tenant;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod testing;

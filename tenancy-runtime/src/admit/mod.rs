@@ -35,7 +35,7 @@ pub struct Admission {
 impl Admission {
     /// Admits to `data`, or to no database.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         resolver: Arc<dyn Resolver>,
         registry: Arc<dyn TenantRegistry>,
         data: Option<TenantPool>,

@@ -111,6 +111,7 @@ impl Data {
                     IF to_regrole('{SYSTEM}') IS NULL THEN
                         CREATE ROLE {SYSTEM} NOLOGIN BYPASSRLS;
                     END IF;
+                    REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC;
                 END $$"
             ))
             .await?;

@@ -12,7 +12,7 @@ use super::declared;
 use super::upkeep;
 use crate::admit::{Admission, AdmissionLayer};
 use crate::config::Config;
-use crate::db::{Databases, Pool, TenantDb, TenantPool};
+use crate::db::{Databases, PoolNumbers, TenantDb, TenantPool};
 #[cfg(feature = "embedded")]
 use crate::embedded::EmbeddedError;
 use crate::error::{Error, Result};
@@ -215,10 +215,11 @@ impl Tenancy {
         Ok((tenant, db))
     }
 
-    /// The pool of the application's role, for a look at its connections.
+    /// How many connections the pool of the application's role has, if there is
+    /// a database.
     #[must_use]
-    pub fn pool(&self) -> Option<&Pool> {
-        self.data.as_ref().map(|(_, _, _, data)| &data.app)
+    pub fn pool(&self) -> Option<PoolNumbers> {
+        self.data.as_ref().map(|(_, _, _, data)| data.app.numbers())
     }
 
     /// The pools of tenants' own databases, for a look at their connections.

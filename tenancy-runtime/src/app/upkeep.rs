@@ -119,13 +119,14 @@ impl Tenancy {
             return Ok(Vec::new());
         };
         let owner_role = data.owner_role.as_deref();
-        let mut problems = probe::probe(&data.app, owner_role).await?;
+        let shared = tables.shared_schema();
+        let mut problems = probe::probe(&data.app, owner_role, shared).await?;
         // The embedded database takes its roles from one login.
         if data.main.is_some() {
             problems.extend(probe::login(&data.app).await?);
         }
         if let Some(system) = &data.system {
-            problems.extend(probe::probe_system(system, &data.app_role, owner_role).await?);
+            problems.extend(probe::probe_system(system, &data.app_role, owner_role, shared).await?);
         }
         let system_role = data.system_role.as_deref();
         problems.extend(system::verify(&data.app, &data.app_role, system_role).await?);
@@ -326,7 +327,8 @@ pub(super) fn tenant_databases(
     let prove = move |app: Pool, schema: SchemaName| -> BoxFuture<'static, Result<()>> {
         let (tables, owner_role) = (tables.clone(), owner_role.clone());
         Box::pin(async move {
-            let mut problems = probe::probe(&app, owner_role.as_deref()).await?;
+            let shared = tables.shared_schema();
+            let mut problems = probe::probe(&app, owner_role.as_deref(), shared).await?;
             problems.extend(probe::login(&app).await?);
             problems.extend(verify::verify(&app, &tables, false, &[schema]).await?);
             refuse(problems)

@@ -102,8 +102,8 @@ pub(super) const POOL_TIMEOUT: Variable = variable(
 pub(super) const PREPARED_STATEMENTS: Variable = variable(
     "TENANCY_PREPARED_STATEMENTS",
     "true",
-    "Whether statements stay prepared: true, or false behind a transaction-mode pooler that \
-     cannot keep them (PgBouncer before 1.21).",
+    "Whether sessions keep what is prepared and set on them: true, or false behind any pooler \
+     in transaction mode.",
 );
 pub(super) const MAX_TENANTS: Variable = variable(
     "TENANCY_MAX_TENANTS",

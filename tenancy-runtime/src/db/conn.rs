@@ -10,9 +10,10 @@ use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
 
-use super::pipeline::{Around, begin, run, simple};
+use super::pipeline::{Around, begin, run, simple, undo};
 use super::pool::PooledSession;
-use super::qualify::qualify;
+use super::qualify::{Qualified, Residue, qualify};
+use super::residue::ending;
 use super::session::Session;
 use super::statement::Statement;
 use super::transaction::DeferredTransactions;
@@ -58,11 +59,13 @@ pub struct TenantConn {
 
 impl TenantConn {
     pub(super) fn new(session: PooledSession, scope: Scope, tenant: Option<Tenant>) -> Self {
-        Self {
+        let mut conn = Self {
             session,
             scope,
             tenant,
-        }
+        };
+        conn.session.state.borrow();
+        conn
     }
 
     /// Whose connection it is.
@@ -88,17 +91,18 @@ impl SimpleAsyncConnection for TenantConn {
     /// Runs several statements at once. What they leave behind cannot be known,
     /// so the session is closed afterwards instead of going back to the pool.
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        let sql = qualify(query, &self.scope).sql;
+        let Qualified { sql, .. } = qualify(query, &self.scope).permitted()?;
         let Session { conn, state, .. } = &mut *self.session;
-        state.enter();
-        state.taint();
+        state.enter()?;
+        state.note(Residue::Unknown);
+        undo(conn, state).await?;
         let around = Around::of(&self.scope, state)?;
         if around != Around::Nothing {
             begin(conn, state, &self.scope).await?;
         }
-        let result = simple(conn, &sql).await;
+        let mut result = simple(conn, &sql).await;
         if around == Around::Transaction {
-            simple(conn, "COMMIT").await?;
+            result = simple(conn, &ending("COMMIT", state)).await.and(result);
         } else {
             state.owes_begin = false;
             state.failed |= result.is_err() && state.depth()? > 0;
@@ -121,14 +125,13 @@ impl AsyncConnectionCore for TenantConn {
         T::Query: QueryFragment<Pg> + QueryId + 'query,
     {
         let Self { session, scope, .. } = self;
-        let Session { conn, state, .. } = &mut **session;
         let statement = match Statement::new(source.as_query(), scope) {
             Ok(statement) => statement,
             Err(error) => return Box::pin(std::future::ready(Err(error))),
         };
-        if statement.leaves_state() {
-            state.taint();
-        }
+        session.make_room();
+        let Session { conn, state, .. } = &mut **session;
+        state.note(statement.leaves());
         let identity = statement.identity();
         let conn: &'conn AsyncPgConnection = conn;
         let rows = AsyncConnectionCore::load(&mut &*conn, statement);
@@ -147,14 +150,13 @@ impl AsyncConnectionCore for TenantConn {
         T: QueryFragment<Pg> + QueryId + 'query,
     {
         let Self { session, scope, .. } = self;
-        let Session { conn, state, .. } = &mut **session;
         let statement = match Statement::new(source, scope) {
             Ok(statement) => statement,
             Err(error) => return Box::pin(std::future::ready(Err(error))),
         };
-        if statement.leaves_state() {
-            state.taint();
-        }
+        session.make_room();
+        let Session { conn, state, .. } = &mut **session;
+        state.note(statement.leaves());
         let identity = statement.identity();
         let conn: &'conn AsyncPgConnection = conn;
         let count = AsyncConnectionCore::execute_returning_count(&mut &*conn, statement);

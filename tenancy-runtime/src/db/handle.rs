@@ -16,7 +16,7 @@ pub struct TenantPool {
 impl TenantPool {
     /// A pool of the application role, and the schema of the shared tables.
     #[must_use]
-    pub fn new(pool: Pool, shared: SchemaName) -> Self {
+    pub(crate) fn new(pool: Pool, shared: SchemaName) -> Self {
         Self {
             pool,
             shared,

@@ -17,10 +17,11 @@ pub struct PoolSettings {
     pub size: u32,
     /// How long a request waits for a connection before it is refused.
     pub wait: Duration,
-    /// Whether statements are prepared once and kept. Off behind a
-    /// transaction-mode pooler that does not follow prepared statements:
-    /// every statement then runs in a transaction, which relies on nothing
-    /// that an earlier one left on the server connection. Enums and other
+    /// Whether statements are prepared once and kept, and the session with its
+    /// empty search path is set up once. Off behind any transaction-mode pooler,
+    /// also one that follows prepared statements: every statement then runs in
+    /// a transaction, which relies on nothing that an earlier one left on the
+    /// server connection. Enums and other
     /// types that are not built into PostgreSQL may fail there, because the
     /// driver looks them up with a statement that it keeps prepared.
     pub prepared_statements: bool,
@@ -32,6 +33,16 @@ pub struct Pool {
     inner: bb8::Pool<SessionManager>,
     role: Option<&'static str>,
     size: u32,
+}
+
+/// How many connections a pool has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolNumbers {
+    /// Open, in use or idle.
+    pub connections: u32,
+    /// Those of them that nobody is using.
+    pub idle: u32,
 }
 
 /// A session on loan; it goes back to the pool, or is closed, when dropped.
@@ -55,9 +66,10 @@ impl Pool {
 
     fn build(
         builder: bb8::Builder<SessionManager>,
-        settings: PoolSettings,
+        mut settings: PoolSettings,
         budget: Option<Arc<Budget>>,
     ) -> Self {
+        notice_silence(&mut settings.login);
         let inner = builder
             .max_size(settings.size)
             .connection_timeout(settings.wait)
@@ -136,6 +148,16 @@ impl Pool {
         self.inner.state().connections
     }
 
+    /// Both numbers at once.
+    #[must_use]
+    pub fn numbers(&self) -> PoolNumbers {
+        let state = self.inner.state();
+        PoolNumbers {
+            connections: state.connections,
+            idle: state.idle_connections,
+        }
+    }
+
     /// How many of the open connections nobody is using.
     #[must_use]
     pub fn idle_connections(&self) -> u32 {
@@ -148,6 +170,24 @@ impl std::fmt::Debug for Pool {
         f.debug_struct("Pool")
             .field("state", &self.inner.state())
             .finish()
+    }
+}
+
+/// How long a server may be silent before its connections are given up.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Has a server noticed that vanished without a word, which otherwise takes from
+/// a quarter of an hour to for ever.
+fn notice_silence(login: &mut tokio_postgres::Config) {
+    if login.get_tcp_user_timeout().is_none() {
+        login.tcp_user_timeout(SILENCE);
+    }
+    login.keepalives_idle(SILENCE.min(login.get_keepalives_idle()));
+    if login.get_keepalives_interval().is_none() {
+        login.keepalives_interval(SILENCE / 6);
+    }
+    if login.get_keepalives_retries().is_none() {
+        login.keepalives_retries(6);
     }
 }
 
@@ -220,5 +260,23 @@ impl bb8::ErrorSink<ConnectionError> for LogErrors {
 
     fn boxed_clone(&self) -> Box<dyn bb8::ErrorSink<ConnectionError>> {
         Box::new(*self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_server_is_noticed_and_a_login_that_says_when_is_heeded() {
+        let mut login = tokio_postgres::Config::new();
+        notice_silence(&mut login);
+        assert_eq!(login.get_tcp_user_timeout(), Some(&SILENCE));
+        assert_eq!(login.get_keepalives_idle(), SILENCE);
+        let (sooner, later) = (SILENCE / 3, SILENCE * 3);
+        login.tcp_user_timeout(later).keepalives_idle(sooner);
+        notice_silence(&mut login);
+        assert_eq!(login.get_tcp_user_timeout(), Some(&later));
+        assert_eq!(login.get_keepalives_idle(), sooner);
     }
 }

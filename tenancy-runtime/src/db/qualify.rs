@@ -3,41 +3,94 @@
 //! A table is declared as `tenant.todos`, Diesel prints `"tenant"."todos"`, and
 //! raw SQL writes the same. [`qualify`] replaces the identifier `"tenant"` (and
 //! `"shared"`) where a schema name stands: followed by a dot and not preceded by
-//! one. It reads SQL just well enough to know what is a string, a comment or a
-//! dollar-quoted body ([Lexical Structure]) and leaves those alone, because they
-//! are data.
+//! one. Strings, comments and dollar-quoted bodies are left alone, because they
+//! are data. The two names are reserved: an alias `"tenant"` would be replaced.
 //!
 //! A text that is read wrongly cannot reach another tenant: what is not
 //! replaced names a schema that does not exist, and PostgreSQL refuses it.
 //!
-//! [Lexical Structure]: https://www.postgresql.org/docs/current/sql-syntax-lexical.html
+//! On the way it is noted what the statement may leave behind ([`Residue`]), and
+//! whether it is the end or the start of a transaction, which is not sent.
 
+use diesel::QueryResult;
+use diesel::result::Error;
+
+use super::lexer::{Kind, Token};
 use crate::isolation::Scope;
 
 /// A statement's text with real schemas in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Qualified {
     /// The text to send.
     pub sql: String,
-    /// Whether the statement may leave something behind on its session: a
-    /// setting, a lock, a prepared statement. Such a session is not used again.
-    pub leaves_state: bool,
+    /// What it may leave behind on its session, as far as the text tells.
+    pub leaves: Residue,
+    /// The word by which it would begin or end a transaction.
+    pub transaction_control: Option<&'static str>,
 }
 
-/// Statements that start with one of these leave nothing behind, unless they
-/// call one of [`STATEFUL_FUNCTIONS`].
+impl Qualified {
+    /// # Errors
+    ///
+    /// With what to do instead, if it would begin or end a transaction: the
+    /// scope holds for the length of one, and whose depth is not known cannot be
+    /// kept in its tenant.
+    pub(super) fn permitted(self) -> QueryResult<Self> {
+        match self.transaction_control {
+            None => Ok(self),
+            Some(word) => Err(Error::QueryBuilderError(
+                format!(
+                    "{word} is not sent: transactions carry the tenant's scope. Use \
+                     `conn.transaction(…)`, nested for a savepoint"
+                )
+                .into(),
+            )),
+        }
+    }
+}
+
+/// What a statement may leave behind on its session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Residue {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A setting, a lock, a temporary table: undone before the session's next
+    /// use.
+    Undoable,
+    /// Anything; the session is not used again.
+    Unknown,
+}
+
+/// Statements that start with one of these leave behind nothing that cannot be
+/// undone.
 const STATELESS: &[&str] = &[
     "select", "insert", "update", "delete", "with", "values", "table", "merge", "explain", "show",
 ];
 
-/// Functions with an effect that outlives the transaction.
-const STATEFUL_FUNCTIONS: &[&str] = &[
-    "set_config",
-    "setseed",
-    "pg_advisory_lock",
-    "pg_advisory_lock_shared",
-    "pg_try_advisory_lock",
-    "pg_try_advisory_lock_shared",
+/// Statements that start with one of these begin or end a transaction, and so
+/// does `PREPARE TRANSACTION`.
+const TRANSACTION_CONTROL: &[&str] = &[
+    "BEGIN",
+    "START",
+    "COMMIT",
+    "END",
+    "ROLLBACK",
+    "ABORT",
+    "SAVEPOINT",
+    "RELEASE",
+];
+
+/// Functions of PostgreSQL with an effect that outlives the transaction.
+const STATEFUL_FUNCTIONS: &[(&str, Residue)] = &[
+    ("set_config", Residue::Undoable),
+    ("pg_advisory_lock", Residue::Undoable),
+    ("pg_advisory_lock_shared", Residue::Undoable),
+    ("pg_try_advisory_lock", Residue::Undoable),
+    ("pg_try_advisory_lock_shared", Residue::Undoable),
+    // The random numbers that follow are known to who chose the seed.
+    ("setseed", Residue::Unknown),
 ];
 
 /// Replaces the placeholder schemas in `sql` by those of `scope`.
@@ -56,8 +109,10 @@ const STATEFUL_FUNCTIONS: &[&str] = &[
 #[must_use]
 pub fn qualify(sql: &str, scope: &Scope) -> Qualified {
     let mut out = String::with_capacity(sql.len() + 64);
-    let mut leaves_state = false;
+    let mut leaves = Residue::Nothing;
+    let mut transaction_control = None;
     let mut first_word = true;
+    let mut after_prepare = false;
     let mut after_dot = false;
     let mut rest = sql;
     while !rest.is_empty() {
@@ -75,17 +130,33 @@ pub fn qualify(sql: &str, scope: &Scope) -> Qualified {
                     Some(schema) if !after_dot && followed_by_dot(rest) => out.push_str(schema),
                     _ => out.push_str(text),
                 }
-                leaves_state |= names_stateful_function(&text[1..text.len() - 1]);
+                let name = &text[1..text.len() - 1];
+                leaves = leaves.max(left_by_function(name, after_dot, rest));
             }
             Kind::Word => {
-                if first_word {
-                    first_word = false;
-                    leaves_state |= !STATELESS.iter().any(|word| text.eq_ignore_ascii_case(word));
+                if std::mem::take(&mut first_word) {
+                    if !is_any(text, STATELESS) {
+                        leaves = Residue::Unknown;
+                    }
+                    let control = TRANSACTION_CONTROL.iter();
+                    let control = control
+                        .copied()
+                        .find(|word| word.eq_ignore_ascii_case(text));
+                    transaction_control = transaction_control.or(control);
+                    after_prepare = text.eq_ignore_ascii_case("prepare");
+                } else if std::mem::take(&mut after_prepare)
+                    && text.eq_ignore_ascii_case("transaction")
+                {
+                    transaction_control = Some("PREPARE TRANSACTION");
                 }
-                leaves_state |= names_stateful_function(text);
+                leaves = leaves.max(left_by_function(text, after_dot, rest));
                 out.push_str(text);
             }
-            Kind::Other | Kind::Space | Kind::Opaque => out.push_str(text),
+            Kind::Other => {
+                first_word |= text == ";";
+                out.push_str(text);
+            }
+            Kind::Space | Kind::Opaque => out.push_str(text),
         }
         if token.kind != Kind::Space {
             after_dot = text == ".";
@@ -93,166 +164,36 @@ pub fn qualify(sql: &str, scope: &Scope) -> Qualified {
     }
     Qualified {
         sql: out,
-        leaves_state,
+        leaves,
+        transaction_control,
     }
 }
 
-/// Words that begin or end a transaction or a part of one.
-const TRANSACTION_WORDS: &[&str] = &[
-    "begin",
-    "start",
-    "commit",
-    "end",
-    "rollback",
-    "abort",
-    "prepare",
-    "savepoint",
-    "release",
-];
+/// What is left by a call of this function, if it is one. A qualified one is not
+/// PostgreSQL's, and may do within what it does not say.
+fn left_by_function(name: &str, qualified: bool, rest: &str) -> Residue {
+    let known = STATEFUL_FUNCTIONS.iter();
+    let mut known = known.filter(|(function, _)| name.eq_ignore_ascii_case(function));
+    match known.next() {
+        Some((_, residue)) => *residue,
+        None if qualified && rest.starts_with('(') => Residue::Undoable,
+        None => Residue::Nothing,
+    }
+}
 
-/// Whether one of the statements in `sql` begins or ends a transaction, or a
-/// part of one.
-pub(super) fn controls_transaction(sql: &str) -> bool {
-    let mut rest = sql;
-    let mut at_start = true;
+fn is_any(word: &str, words: &[&str]) -> bool {
+    words.iter().any(|other| word.eq_ignore_ascii_case(other))
+}
+
+fn followed_by_dot(mut rest: &str) -> bool {
     while !rest.is_empty() {
         let token = Token::next(rest);
-        let text = &rest[..token.len];
-        rest = &rest[token.len..];
-        let is = |word: &&str| text.eq_ignore_ascii_case(word);
-        if at_start && token.kind == Kind::Word && TRANSACTION_WORDS.iter().any(is) {
-            return true;
+        if token.kind != Kind::Space {
+            return rest.starts_with('.');
         }
-        at_start = text == ";" || (at_start && token.kind == Kind::Space);
+        rest = &rest[token.len..];
     }
     false
-}
-
-fn names_stateful_function(word: &str) -> bool {
-    STATEFUL_FUNCTIONS
-        .iter()
-        .any(|function| word.eq_ignore_ascii_case(function))
-}
-
-fn followed_by_dot(rest: &str) -> bool {
-    rest.trim_start().starts_with('.')
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A string, a dollar-quoted body: data.
-    Opaque,
-    /// White space or a comment.
-    Space,
-    QuotedIdentifier,
-    /// A keyword, a bare identifier or a number.
-    Word,
-    /// One character of anything else.
-    Other,
-}
-
-pub(super) struct Token {
-    pub(super) kind: Kind,
-    /// In bytes.
-    pub(super) len: usize,
-}
-
-impl Token {
-    /// The token at the start of `sql`, which is not empty.
-    pub(super) fn next(sql: &str) -> Self {
-        let bytes = sql.as_bytes();
-        let (kind, len) = match bytes[0] {
-            b'\'' => (Kind::Opaque, quoted_len(bytes, b'\'', false)),
-            b'e' | b'E' if bytes.get(1) == Some(&b'\'') => {
-                (Kind::Opaque, 1 + quoted_len(&bytes[1..], b'\'', true))
-            }
-            b'"' => match quoted_len(bytes, b'"', false) {
-                // A lone quote at the end of the text opens nothing.
-                1 => (Kind::Other, 1),
-                len if len == bytes.len() && !closes(bytes) => (Kind::Opaque, len),
-                len => (Kind::QuotedIdentifier, len),
-            },
-            b'$' => match dollar_quoted_len(sql) {
-                Some(len) => (Kind::Opaque, len),
-                None => (Kind::Other, 1),
-            },
-            b'-' if bytes.get(1) == Some(&b'-') => {
-                (Kind::Space, sql.find(['\n', '\r']).unwrap_or(sql.len()))
-            }
-            b'/' if bytes.get(1) == Some(&b'*') => (Kind::Space, comment_len(bytes)),
-            byte if byte.is_ascii_whitespace() => (Kind::Space, 1),
-            byte if is_word(byte) => {
-                // `$` belongs to a word but never starts one; bytes above 127
-                // are letters to PostgreSQL.
-                let end = bytes.iter().position(|b| !is_word(*b) && *b != b'$');
-                (Kind::Word, end.unwrap_or(bytes.len()))
-            }
-            _ => (Kind::Other, 1),
-        };
-        Self { kind, len }
-    }
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
-}
-
-/// The length of a quoted run that starts at `bytes[0]`; a doubled quote stays
-/// inside, and so does one behind a backslash if `escapes`. Unclosed, it is all
-/// that is left.
-fn quoted_len(bytes: &[u8], quote: u8, escapes: bool) -> usize {
-    let mut at = 1;
-    while at < bytes.len() {
-        if escapes && bytes[at] == b'\\' {
-            at += 2;
-        } else if bytes[at] != quote {
-            at += 1;
-        } else if bytes.get(at + 1) == Some(&quote) {
-            at += 2;
-        } else {
-            return at + 1;
-        }
-    }
-    bytes.len()
-}
-
-/// Whether a quoted identifier that reaches the end of the text is closed there.
-fn closes(bytes: &[u8]) -> bool {
-    bytes[1..].iter().filter(|byte| **byte == b'"').count() % 2 == 1
-}
-
-fn dollar_quoted_len(sql: &str) -> Option<usize> {
-    let tag_len = sql[1..].find('$')? + 2;
-    let tag = &sql[..tag_len];
-    let name = &tag[1..tag_len - 1];
-    let is_tag = name.bytes().all(is_word) && !name.starts_with(|c: char| c.is_ascii_digit());
-    is_tag.then(|| match sql[tag_len..].find(tag) {
-        Some(end) => tag_len + end + tag_len,
-        None => sql.len(),
-    })
-}
-
-/// Comments nest in PostgreSQL.
-fn comment_len(bytes: &[u8]) -> usize {
-    let mut depth = 0;
-    let mut at = 0;
-    while at + 1 < bytes.len() {
-        match &bytes[at..at + 2] {
-            b"/*" => {
-                depth += 1;
-                at += 2;
-            }
-            b"*/" => {
-                depth -= 1;
-                at += 2;
-                if depth == 0 {
-                    return at;
-                }
-            }
-            _ => at += 1,
-        }
-    }
-    bytes.len()
 }
 
 #[cfg(test)]
@@ -282,6 +223,10 @@ mod tests {
             r#"SELECT "t_1"."todos"."id" FROM "t_1"."todos" JOIN "common".plans ON true"#
         );
         assert_eq!(sql("FROM \"tenant\" \n . todos"), "FROM \"t_1\" \n . todos");
+        assert_eq!(
+            sql("FROM \"tenant\"/* a */-- b\n.todos"),
+            "FROM \"t_1\"/* a */-- b\n.todos"
+        );
     }
 
     #[test]
@@ -290,6 +235,7 @@ mod tests {
             r#"SELECT '"tenant".x'"#,
             r#"SELECT 'it''s "tenant".x'"#,
             r#"SELECT E'\'"tenant".x'"#,
+            "SELECT E'a' -- b\n \n'\\'\"tenant\".x'",
             r#"SELECT $$"tenant".x$$"#,
             r#"SELECT $a$ $$ "tenant".x $a$"#,
             r#"SELECT 1 -- "tenant".x"#,
@@ -316,53 +262,83 @@ mod tests {
             sql("SELECT 'é' FROM \"tenant\".t"),
             "SELECT 'é' FROM \"t_1\".t"
         );
-    }
-
-    #[test]
-    fn the_control_of_transactions_is_told_from_other_words() {
-        for control in [
-            "COMMIT",
-            " /* a */ Rollback to a",
-            "; end",
-            "SELECT 1; -- a\nbegin",
-            "SAVEPOINT a",
-            "PREPARE TRANSACTION 'a'",
-        ] {
-            assert!(controls_transaction(control), "{control}");
-        }
-        for other in [
-            "SELECT 1",
-            "SELECT commit FROM t",
-            "SELECT 'a; COMMIT'",
-            "SELECT 1 /* ; COMMIT */",
-            "SET LOCAL lock_timeout = 1; LOCK TABLE t",
-            "UPDATE t SET \"end\" = 1",
-            "DO $$ BEGIN END $$",
-        ] {
-            assert!(!controls_transaction(other), "{other}");
-        }
+        // Not continued: on one line, and behind a comment of another kind.
+        assert_eq!(
+            sql("SELECT E'a' '\\', \"tenant\".f()"),
+            "SELECT E'a' '\\', \"t_1\".f()"
+        );
     }
 
     #[test]
     fn statements_that_leave_something_behind_are_told_apart() {
-        for clean in [
-            "SELECT 1",
-            "  (select 1)",
-            "with a as (select 1) select 'set_config'",
-            "/* SET */ UPDATE t SET a = 1",
+        for (residue, texts) in [
+            (
+                Residue::Nothing,
+                &[
+                    "SELECT 1",
+                    "  (select 1)",
+                    "with a as (select 1) select 'set_config'",
+                    "/* SET */ UPDATE t SET a = 1",
+                    r#"INSERT INTO "tenant"."todos" ("id") VALUES ($1)"#,
+                    r#"SELECT count(*), lower("todos"."title") FROM "tenant"."todos""#,
+                ][..],
+            ),
+            (
+                Residue::Undoable,
+                &[
+                    "SELECT Set_Config('a', 'b', false)",
+                    "SELECT \"set_config\"('a', 'b', false)",
+                    "SELECT pg_advisory_lock(1)",
+                    "SELECT \"shared\".remember()",
+                    "SELECT shared.\"remember\"()",
+                ],
+            ),
+            (
+                Residue::Unknown,
+                &[
+                    "SET search_path = x",
+                    "reset all",
+                    "LISTEN a",
+                    "DO $$ begin end $$",
+                    "SELECT 1; SET a.b = 1",
+                    "SELECT setseed(0.5)",
+                ],
+            ),
         ] {
-            assert!(!qualified(clean).leaves_state, "{clean}");
+            for text in texts {
+                assert_eq!(qualified(text).leaves, residue, "{text}");
+            }
         }
-        for stateful in [
-            "SET search_path = x",
-            "reset all",
-            "LISTEN a",
-            "DO $$ begin end $$",
-            "SELECT Set_Config('a', 'b', false)",
-            "SELECT \"set_config\"('a', 'b', false)",
-            "SELECT pg_advisory_lock(1)",
+    }
+
+    #[test]
+    fn what_begins_or_ends_a_transaction_is_not_sent() {
+        for text in [
+            "commit",
+            " -- a\n COMMIT",
+            "COMMIT PREPARED 'a'",
+            "BEGIN",
+            "start transaction",
+            "END",
+            "ROLLBACK TO SAVEPOINT tenancy_1",
+            "abort",
+            "SAVEPOINT a",
+            "RELEASE a",
+            "PREPARE /* a */ TRANSACTION 'a'",
+            "SELECT ';'; commit; SELECT 1",
+            ";commit",
         ] {
-            assert!(qualified(stateful).leaves_state, "{stateful}");
+            let error = qualified(text).permitted().unwrap_err();
+            assert!(error.to_string().contains("conn.transaction"), "{error}");
+        }
+        for text in [
+            "SELECT 'a; commit'",
+            "SELECT 1 AS commit",
+            "PREPARE a AS SELECT 1 AS transaction",
+            "DO $$ BEGIN NULL; END $$",
+            "SELECT CASE WHEN true THEN 1 END",
+        ] {
+            assert!(qualified(text).permitted().is_ok(), "{text}");
         }
     }
 }

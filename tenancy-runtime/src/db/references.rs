@@ -3,7 +3,7 @@
 //! Read with the same tokens as [`qualify`](super::qualify) reads, so a string,
 //! a comment or a function's body names nothing.
 
-use super::qualify::{Kind, Token};
+use super::lexer::{Kind, Token};
 
 /// The tenant's tables that the text refers to, in the order of the text.
 pub(crate) fn referenced_tables(sql: &str) -> Vec<String> {

@@ -1,26 +1,33 @@
 use std::collections::HashSet;
+use std::time::Duration;
 
 use diesel::QueryResult;
 use diesel::connection::{CacheSize, TransactionManagerStatus};
-use diesel::result::ConnectionError;
+use diesel::result::{ConnectionError, Error};
 use diesel_async::pooled_connection::PoolableConnection;
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::{Config, NoTls};
 
 use super::pipeline::StatementKey;
+use super::qualify::Residue;
+use super::residue::SETUP;
+use super::transaction::Mode;
 
-/// How many different statements one session keeps prepared before it is
-/// retired. Diesel's cache has no bound of its own, and in dedicated layouts
+/// How many different statements one session keeps prepared before it forgets
+/// them all. Diesel's cache has no bound of its own, and in dedicated layouts
 /// every tenant brings its own texts.
 const MAX_STATEMENTS: usize = 1_000;
+
+/// How long a request to cancel an abandoned statement may take.
+const CANCELLING: Duration = Duration::from_secs(5);
 
 /// A physical connection in the pool, with what must be known to use it again.
 pub struct Session {
     pub(super) conn: AsyncPgConnection,
     pub(super) state: SessionState,
     /// Its place in a budget, given back when it closes.
-    _place: Option<OwnedSemaphorePermit>,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// What this side knows about a session.
@@ -31,16 +38,26 @@ pub(super) struct SessionState {
     /// Whether each transaction may run on another server connection, which
     /// other clients use as well.
     pub(super) behind_pooler: bool,
-    /// A use has begun and not yet come to a clean end.
+    /// A statement or a transaction has begun and not yet come to an end.
     busy: bool,
-    /// Something may have stayed behind; the session is closed after this use.
+    /// Anything may have stayed behind; the session is closed after this use.
     tainted: bool,
-    /// The statements that Diesel's cache holds for this session.
+    /// Something may have stayed behind that the next use must undo.
+    marked: bool,
+    /// The use before this one was marked, and it is not undone yet.
+    owes_undo: bool,
+    /// The statements that were sent, whether or not they could be prepared.
+    sent: HashSet<StatementKey>,
+    /// Those of them that Diesel's cache surely holds.
     known: HashSet<StatementKey>,
+    /// What is prepared does not fit the tables any more.
+    stale: bool,
     /// Depth of transactions, as Diesel counts it.
     pub(super) transactions: TransactionManagerStatus,
     /// `BEGIN` is owed: it rides with the next statement.
     pub(super) owes_begin: bool,
+    /// What it says about the transaction.
+    pub(super) mode: Mode,
     /// A statement of the open transaction failed; PostgreSQL will not commit it.
     pub(super) failed: bool,
 }
@@ -53,10 +70,7 @@ impl Session {
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<Self, ConnectionError> {
         let (mut conn, setup) = if prepares {
-            (
-                establish(login).await?,
-                "SET search_path = ''; SET application_name = 'tenancy'",
-            )
+            (establish(login).await?, SETUP)
         } else {
             // The search path is set in every transaction: here it would stay
             // on whichever server connection the pooler has picked.
@@ -74,22 +88,55 @@ impl Session {
                 behind_pooler: !prepares,
                 ..SessionState::default()
             },
-            _place: place,
+            place,
         })
     }
 
     /// Whether the next tenant may have this session.
     pub(super) fn is_clean(&mut self) -> bool {
-        !self.state.busy
-            && !self.state.tainted
-            && self.state.known.len() <= MAX_STATEMENTS
-            && matches!(self.state.transactions.transaction_depth(), Ok(None))
-            && !self.is_closed()
+        self.state.is_clean() && !self.is_closed()
+    }
+
+    /// Forgets what is prepared, here and on the server, when it is too much or
+    /// out of date.
+    pub(super) fn make_room(&mut self) {
+        let state = &mut self.state;
+        if !state.prepares || !(state.stale || state.sent.len() >= MAX_STATEMENTS) {
+            return;
+        }
+        for size in [CacheSize::Disabled, CacheSize::Unbounded] {
+            self.conn.set_prepared_statement_cache_size(size);
+        }
+        state.sent.clear();
+        state.known.clear();
+        state.stale = false;
     }
 
     /// Whether the server is gone, as far as this side has heard.
     pub(super) fn is_closed(&mut self) -> bool {
         self.conn.is_broken()
+    }
+}
+
+/// A statement that nobody waits for any more holds locks and a connection of the
+/// server's, long after ours is closed, unless it is cancelled.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.state.busy || self.is_closed() {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let (token, place) = (self.conn.cancel_token(), self.place.take());
+        runtime.spawn(async move {
+            let cancelled = tokio::time::timeout(CANCELLING, token.cancel_query(NoTls)).await;
+            if !matches!(cancelled, Ok(Ok(()))) {
+                tracing::debug!("an abandoned statement could not be cancelled");
+            }
+            // Until then the server's connection may be there.
+            drop(place);
+        });
     }
 }
 
@@ -126,21 +173,79 @@ fn bad(error: tokio_postgres::Error) -> ConnectionError {
 }
 
 impl SessionState {
-    /// Marks the start of a use; whoever is dropped before
-    /// [`leave`](Self::leave) leaves the mark behind.
-    pub(super) fn enter(&mut self) {
-        self.tainted |= self.busy;
-        self.busy = true;
+    /// Whether the next tenant may have the session, as far as this side knows.
+    fn is_clean(&self) -> bool {
+        !self.busy && !self.tainted && matches!(self.transactions.transaction_depth(), Ok(None))
     }
 
-    /// Marks the clean end of a use: every answer has been read.
+    /// Begins what the session is borrowed for: what the use before may have
+    /// left is undone with its first statement.
+    pub(super) fn borrow(&mut self) {
+        self.owes_undo |= std::mem::take(&mut self.marked);
+    }
+
+    /// Marks the start of a statement; whoever is dropped before
+    /// [`leave`](Self::leave) leaves the mark behind.
+    ///
+    /// # Errors
+    ///
+    /// If it was left behind already, for ever: what the server did meanwhile,
+    /// and whether a transaction is open there, is not known.
+    pub(super) fn enter(&mut self) -> QueryResult<()> {
+        self.usable()?;
+        self.busy = true;
+        Ok(())
+    }
+
+    /// # Errors
+    ///
+    /// As [`enter`](Self::enter).
+    pub(super) fn usable(&self) -> QueryResult<()> {
+        if self.busy {
+            return Err(Error::QueryBuilderError(
+                "a statement or transaction of this connection was abandoned before its end (by \
+                 a timeout, say); take another connection from the `TenantDb`"
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.busy
+    }
+
+    /// Marks the clean end of a statement: every answer has been read.
     pub(super) fn leave(&mut self) {
         self.busy = false;
+    }
+
+    /// Refuses every further use: the future of a transaction was dropped, and
+    /// what comes next would become a part of it.
+    pub(super) fn abandon(&mut self) {
+        self.busy = true;
     }
 
     /// Has the session closed after this use.
     pub(super) fn taint(&mut self) {
         self.tainted = true;
+    }
+
+    /// Takes down what a statement may leave behind.
+    pub(super) fn note(&mut self, residue: Residue) {
+        self.marked |= residue > Residue::Nothing;
+        self.tainted |= residue == Residue::Unknown;
+    }
+
+    /// Whether something may have stayed behind in this use.
+    pub(super) fn leaves_something(&self) -> bool {
+        self.marked
+    }
+
+    /// Whether what the use before has left is to be undone now. Behind a pooler
+    /// that is done in every transaction.
+    pub(super) fn take_undo(&mut self) -> bool {
+        std::mem::take(&mut self.owes_undo) && !self.behind_pooler
     }
 
     /// Whether the statement is prepared already, so that sending it takes no
@@ -149,10 +254,23 @@ impl SessionState {
         self.prepares && self.known.contains(&key)
     }
 
+    /// Takes down that a statement is about to be sent.
+    pub(super) fn send(&mut self, key: StatementKey) {
+        if self.prepares {
+            self.sent.insert(key);
+        }
+    }
+
+    /// Takes down that a statement is prepared.
     pub(super) fn learn(&mut self, key: StatementKey) {
         if self.prepares {
             self.known.insert(key);
         }
+    }
+
+    /// Has everything prepared anew.
+    pub(super) fn outdate(&mut self) {
+        self.stale = true;
     }
 
     pub(super) fn depth(&self) -> QueryResult<u32> {
@@ -160,5 +278,68 @@ impl SessionState {
             .transactions
             .transaction_depth()?
             .map_or(0, std::num::NonZero::get))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::TransactionDepthChange;
+
+    use super::*;
+
+    #[test]
+    fn each_thing_that_is_left_keeps_a_session_from_the_next() {
+        let clean = SessionState::default;
+        assert!(clean().is_clean());
+        let mut tainted = clean();
+        tainted.taint();
+        assert!(!tainted.is_clean());
+        let mut busy = clean();
+        busy.enter().unwrap();
+        assert!(!busy.is_clean());
+        busy.leave();
+        assert!(busy.is_clean());
+        busy.abandon();
+        assert!(!busy.is_clean());
+        let mut open = clean();
+        let TransactionManagerStatus::Valid(status) = &mut open.transactions else {
+            panic!("valid at first");
+        };
+        status
+            .change_transaction_depth(TransactionDepthChange::IncreaseDepth)
+            .unwrap();
+        assert!(!open.is_clean());
+        let mut broken = clean();
+        broken.transactions.set_in_error();
+        assert!(!broken.is_clean());
+    }
+
+    #[test]
+    fn an_abandoned_use_is_told_of_for_ever() {
+        let mut state = SessionState::default();
+        state.enter().unwrap();
+        for _ in 0..2 {
+            let refused = state.enter().unwrap_err().to_string();
+            assert!(refused.contains("abandoned"), "{refused}");
+            assert!(!state.is_clean());
+        }
+    }
+
+    #[test]
+    fn what_a_use_leaves_is_undone_once_in_the_next() {
+        let mut state = SessionState::default();
+        state.note(Residue::Undoable);
+        assert!(!state.take_undo(), "not by the one who left it");
+        assert!(state.is_clean());
+        state.borrow();
+        // Nothing was sent: the one after must do it.
+        state.borrow();
+        assert!(state.take_undo());
+        assert!(!state.take_undo());
+        state.note(Residue::Nothing);
+        state.borrow();
+        assert!(!state.take_undo());
+        state.note(Residue::Unknown);
+        assert!(!state.is_clean());
     }
 }

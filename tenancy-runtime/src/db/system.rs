@@ -1,9 +1,7 @@
-use std::future::ready;
-
 use diesel::QueryResult;
 use diesel::connection::{CacheSize, Instrumentation, TransactionManagerStatus};
-use diesel::pg::{Pg, PgQueryBuilder};
-use diesel::query_builder::{AsQuery, QueryBuilder, QueryFragment, QueryId};
+use diesel::pg::Pg;
+use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
 use diesel::result::{ConnectionError, ConnectionResult, Error};
 use diesel_async::{
     AsyncConnection, AsyncConnectionCore, SimpleAsyncConnection, TransactionManager,
@@ -13,7 +11,6 @@ use futures_util::stream::BoxStream;
 
 use super::conn::{PgRow, TenantConn};
 use super::pool::Pool;
-use super::qualify::controls_transaction;
 use super::transaction::{DeferredTransactions, STATEMENT_FAILED, failure};
 use crate::isolation::Scope;
 use crate::tenant::SchemaName;
@@ -34,7 +31,8 @@ const WORK: u32 = 2;
 /// by [`for_each_tenant`](crate::system::SystemAccess::for_each_tenant).
 ///
 /// `transaction` makes savepoints. A statement that would end the transaction
-/// itself, and so leave the audit row behind, is refused.
+/// itself, and so leave the audit row behind, is refused as on every connection
+/// of ours.
 pub struct SystemConn {
     conn: TenantConn,
 }
@@ -77,12 +75,6 @@ impl SystemConn {
         DeferredTransactions::commit_transaction(&mut self.conn).await
     }
 
-    fn refuse_control(query: &impl QueryFragment<Pg>) -> QueryResult<()> {
-        let mut builder = PgQueryBuilder::default();
-        query.to_sql(&mut builder, &Pg)?;
-        refuse_control(&builder.finish())
-    }
-
     /// Whether a level of the work's own is open, which it may end.
     fn in_own_transaction(&mut self) -> QueryResult<()> {
         match self.conn.parts().0.state.depth()? {
@@ -90,17 +82,6 @@ impl SystemConn {
             _ => Ok(()),
         }
     }
-}
-
-fn refuse_control(sql: &str) -> QueryResult<()> {
-    if !controls_transaction(sql) {
-        return Ok(());
-    }
-    Err(Error::QueryBuilderError(
-        "system access runs in one transaction with its audit row, so no statement may begin or \
-         end one: use `conn.transaction(…)` for a part that may fail"
-            .into(),
-    ))
 }
 
 impl std::fmt::Debug for SystemConn {
@@ -112,7 +93,6 @@ impl std::fmt::Debug for SystemConn {
 impl SimpleAsyncConnection for SystemConn {
     /// Runs several statements at once; afterwards the session is closed.
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        refuse_control(query)?;
         self.conn.batch_execute(query).await
     }
 }
@@ -129,11 +109,7 @@ impl AsyncConnectionCore for SystemConn {
         T: AsQuery + 'query,
         T::Query: QueryFragment<Pg> + QueryId + 'query,
     {
-        let query = source.as_query();
-        match Self::refuse_control(&query) {
-            Ok(()) => AsyncConnectionCore::load(&mut self.conn, query),
-            Err(error) => Box::pin(ready(Err(error))),
-        }
+        AsyncConnectionCore::load(&mut self.conn, source)
     }
 
     fn execute_returning_count<'conn, 'query, T>(
@@ -143,10 +119,7 @@ impl AsyncConnectionCore for SystemConn {
     where
         T: QueryFragment<Pg> + QueryId + 'query,
     {
-        match Self::refuse_control(&source) {
-            Ok(()) => AsyncConnectionCore::execute_returning_count(&mut self.conn, source),
-            Err(error) => Box::pin(ready(Err(error))),
-        }
+        AsyncConnectionCore::execute_returning_count(&mut self.conn, source)
     }
 }
 

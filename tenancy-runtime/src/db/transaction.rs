@@ -3,6 +3,12 @@
 //! `BEGIN` and the scope's settings are not sent when a transaction starts but
 //! ride with its first statement, so n statements cost n + 1 round trips. A
 //! transaction without a statement costs none.
+//!
+//! A transaction whose future is dropped is neither committed nor rolled back,
+//! and what its connection is asked next would become a part of it: such a
+//! connection refuses every further use, and closing it rolls back.
+
+use std::borrow::Cow;
 
 use diesel::QueryResult;
 use diesel::connection::{
@@ -12,7 +18,8 @@ use diesel::result::{DatabaseErrorKind, Error};
 use diesel_async::TransactionManager;
 
 use super::conn::TenantConn;
-use super::pipeline::{begin, simple};
+use super::pipeline::{begin_nested, simple, undo};
+use super::residue::ending;
 use super::session::{Session, SessionState};
 
 /// The transaction manager of [`TenantConn`].
@@ -26,15 +33,19 @@ impl TransactionManager<TenantConn> for DeferredTransactions {
         let (Session { conn, state, .. }, scope) = tenant.parts();
         let depth = state.depth()?;
         if depth == 0 {
+            state.usable()?;
             state.owes_begin = true;
             state.failed = false;
         } else {
-            state.enter();
+            state.enter()?;
+            let savepoint = format!("SAVEPOINT tenancy_{depth}");
             if state.owes_begin {
-                begin(conn, state, scope).await?;
+                undo(conn, state).await?;
+                begin_nested(conn, state, scope, &savepoint).await?;
                 state.owes_begin = false;
+            } else {
+                simple(conn, &savepoint).await?;
             }
-            simple(conn, &format!("SAVEPOINT tenancy_{depth}")).await?;
             state.leave();
         }
         change(state, TransactionDepthChange::IncreaseDepth)
@@ -43,10 +54,15 @@ impl TransactionManager<TenantConn> for DeferredTransactions {
     async fn rollback_transaction(tenant: &mut TenantConn) -> QueryResult<()> {
         let (Session { conn, state, .. }, _) = tenant.parts();
         let depth = state.depth()?;
+        if state.is_abandoned() {
+            // What made the caller roll back says more than that this cannot be
+            // done: the server does it when the connection closes.
+            return Err(Error::BrokenTransactionManager);
+        }
         let sql = match depth {
             0 => return Err(Error::NotInTransaction),
-            1 => "ROLLBACK".to_owned(),
-            deeper => format!("ROLLBACK TO SAVEPOINT tenancy_{}", deeper - 1),
+            1 => ending("ROLLBACK", state),
+            deeper => format!("ROLLBACK TO SAVEPOINT tenancy_{}", deeper - 1).into(),
         };
         finish(conn, state, &sql).await?;
         state.failed = false;
@@ -58,9 +74,11 @@ impl TransactionManager<TenantConn> for DeferredTransactions {
         let depth = state.depth()?;
         let sql = match depth {
             0 => return Err(Error::NotInTransaction),
-            1 if state.failed => "ROLLBACK".to_owned(),
-            1 => "COMMIT".to_owned(),
-            deeper => format!("RELEASE SAVEPOINT tenancy_{}", deeper - 1),
+            // It may have failed on this side only, and what is reported as
+            // rolled back must not be committed.
+            1 if state.failed => ending("ROLLBACK", state),
+            1 => ending("COMMIT", state),
+            deeper => format!("RELEASE SAVEPOINT tenancy_{}", deeper - 1).into(),
         };
         let result = finish(conn, state, &sql).await;
         // However it ended, the level is gone; a broken link closes the session.
@@ -136,10 +154,11 @@ async fn finish(
     state: &mut SessionState,
     sql: &str,
 ) -> QueryResult<()> {
+    state.usable()?;
     if std::mem::take(&mut state.owes_begin) {
         return Ok(());
     }
-    state.enter();
+    state.enter()?;
     let result = simple(conn, sql).await;
     state.leave();
     result
@@ -160,4 +179,175 @@ fn change(state: &mut SessionState, change: TransactionDepthChange) -> QueryResu
         }
         TransactionManagerStatus::InError => Err(Error::BrokenTransactionManager),
     }
+}
+
+impl TenantConn {
+    /// Runs `callback` in a transaction: committed if it returns `Ok`, rolled
+    /// back if it returns `Err`. Inside of another one it is a savepoint.
+    ///
+    /// As `diesel_async::AsyncConnection::transaction`, with one difference: if
+    /// the future is dropped before its end, every further use of the connection
+    /// is refused. Generic code that calls the trait's own method must not use a
+    /// connection again after dropping a transaction.
+    ///
+    /// # Errors
+    ///
+    /// The callback's, and Diesel's if the transaction cannot be begun or ended.
+    #[expect(clippy::manual_async_fn, reason = "`Send` is promised, not inferred")]
+    pub fn transaction<'a, 'conn, F, R, E>(
+        &'conn mut self,
+        callback: F,
+    ) -> impl Future<Output = Result<R, E>> + Send + 'conn
+    where
+        for<'r> F: AsyncFnOnce(&'r mut Self) -> Result<R, E>
+            + AsyncFunc<&'r mut Self, Result<R, E>, Fut: Send>
+            + Send
+            + 'a,
+        E: From<Error> + Send + 'a,
+        R: Send + 'a,
+        'a: 'conn,
+    {
+        async move {
+            let mut open = Open::of(self);
+            let result = DeferredTransactions::transaction(&mut *open.conn, callback).await;
+            open.ended = true;
+            result
+        }
+    }
+
+    /// A transaction of another kind than the database's default.
+    ///
+    /// ```
+    /// use diesel_async::RunQueryDsl;
+    /// use tenancy_runtime::db::TenantConn;
+    /// use tenancy_runtime::error::Result;
+    ///
+    /// async fn close_month(db: &mut TenantConn) -> Result<usize> {
+    ///     db.build_transaction()
+    ///         .serializable()
+    ///         .run(async |db| {
+    ///             let close = diesel::sql_query("UPDATE \"tenant\".months SET closed = true");
+    ///             Ok(close.execute(db).await?)
+    ///         })
+    ///         .await
+    /// }
+    /// ```
+    pub fn build_transaction(&mut self) -> TransactionBuilder<'_> {
+        TransactionBuilder {
+            conn: self,
+            mode: Mode::default(),
+        }
+    }
+}
+
+/// What a transaction is like; [`run`](Self::run) runs it. What is chosen costs
+/// no round trip.
+#[derive(Debug)]
+#[must_use = "a transaction runs with `run`"]
+pub struct TransactionBuilder<'conn> {
+    conn: &'conn mut TenantConn,
+    mode: Mode,
+}
+
+impl<'conn> TransactionBuilder<'conn> {
+    /// As if all transactions ran one after the other. One that cannot be
+    /// arranged so fails and may be tried again: `Error::Unavailable`.
+    pub fn serializable(mut self) -> Self {
+        self.mode.level = Some("SERIALIZABLE");
+        self
+    }
+
+    /// All its statements see the same state of the database.
+    pub fn repeatable_read(mut self) -> Self {
+        self.mode.level = Some("REPEATABLE READ");
+        self
+    }
+
+    /// PostgreSQL refuses to write in it.
+    pub fn read_only(mut self) -> Self {
+        self.mode.read_only = true;
+        self
+    }
+
+    /// Runs `callback` in the transaction, as [`TenantConn::transaction`] does.
+    ///
+    /// # Errors
+    ///
+    /// As there; and `AlreadyInTransaction` inside of another one, whose kind
+    /// cannot be changed any more.
+    #[expect(clippy::manual_async_fn, reason = "`Send` is promised, not inferred")]
+    pub fn run<'a, F, R, E>(self, callback: F) -> impl Future<Output = Result<R, E>> + Send + 'conn
+    where
+        for<'r> F: AsyncFnOnce(&'r mut TenantConn) -> Result<R, E>
+            + AsyncFunc<&'r mut TenantConn, Result<R, E>, Fut: Send>
+            + Send
+            + 'a,
+        E: From<Error> + Send + 'a,
+        R: Send + 'a,
+        'a: 'conn,
+    {
+        async move {
+            let Self { conn, mode } = self;
+            if conn.parts().0.state.depth()? > 0 {
+                return Err(Error::AlreadyInTransaction.into());
+            }
+            conn.parts().0.state.mode = mode;
+            let result = conn.transaction(callback).await;
+            conn.parts().0.state.mode = Mode::default();
+            result
+        }
+    }
+}
+
+/// What `BEGIN` says of its transaction.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Mode {
+    level: Option<&'static str>,
+    read_only: bool,
+}
+
+impl Mode {
+    /// What stands behind the word `BEGIN`.
+    pub(super) fn sql(self) -> Cow<'static, str> {
+        let read_only = if self.read_only { " READ ONLY" } else { "" };
+        match self.level {
+            Some(level) => format!(" ISOLATION LEVEL {level}{read_only}").into(),
+            None => read_only.into(),
+        }
+    }
+}
+
+/// A transaction on its way. Dropped before its end it leaves its mark.
+struct Open<'a> {
+    conn: &'a mut TenantConn,
+    ended: bool,
+}
+
+impl<'a> Open<'a> {
+    fn of(conn: &'a mut TenantConn) -> Self {
+        Self { conn, ended: false }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.conn.parts().0.state.abandon();
+        }
+    }
+}
+
+/// An asynchronous closure whose future can be named, to say that it is `Send`:
+/// the twin of a trait that diesel-async has for the same and does not export.
+pub trait AsyncFunc<T, R>: AsyncFnOnce(T) -> R + FnOnce(T) -> Self::Fut {
+    /// What the closure returns.
+    type Fut: Future<Output = R>;
+}
+
+impl<F, T, Fut, R> AsyncFunc<T, R> for F
+where
+    F: AsyncFnOnce(T) -> R + FnOnce(T) -> Fut,
+    Fut: Future<Output = R>,
+{
+    type Fut = Fut;
 }

@@ -7,7 +7,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::conn::TenantConn;
+use super::pipeline::undo;
 use super::pool::{Pool, PooledSession};
+use super::session::Session;
 use crate::error::Result;
 use crate::isolation::Scope;
 
@@ -34,8 +36,7 @@ impl Pool {
     /// Runs one statement that must stand outside of a transaction, as the role
     /// that logs in.
     pub(crate) async fn run(&self, sql: &str) -> Result<()> {
-        let mut session = self.get().await?;
-        session.state.enter();
+        let mut session = self.borrow().await?;
         session.conn.batch_execute(sql).await?;
         session.state.leave();
         Ok(())
@@ -48,20 +49,24 @@ impl Pool {
     }
 
     /// Begins a transaction that belongs to no tenant.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unavailable`](crate::error::Error::Unavailable) when no
-    /// connection becomes free in time or the database is away.
-    pub async fn begin(&self) -> Result<Transaction> {
-        let mut session = self.get().await?;
-        session.state.enter();
+    pub(crate) async fn begin(&self) -> Result<Transaction> {
+        let mut session = self.borrow().await?;
         session.conn.batch_execute("BEGIN").await?;
         if let Some(role) = self.role() {
             let sql = format!("SET LOCAL ROLE {}", crate::model::quoted(role));
             session.conn.batch_execute(&sql).await?;
         }
         Ok(Transaction { session })
+    }
+
+    /// A session that carries nothing, marked as in use.
+    async fn borrow(&self) -> Result<PooledSession> {
+        let mut session = self.get().await?;
+        let Session { conn, state, .. } = &mut *session;
+        state.borrow();
+        state.enter()?;
+        undo(conn, state).await?;
+        Ok(session)
     }
 }
 

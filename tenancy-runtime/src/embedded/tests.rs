@@ -295,3 +295,26 @@ async fn all_three_roles_take_turns_on_the_one_connection() {
     drop((router, system));
     tenancy.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_to_cancel_does_no_harm() {
+    let server = EmbeddedServer::start(&Embedded::Temporary).await.unwrap();
+    for _ in 0..2 {
+        let (db, connection) = connect(&server).await;
+        let token = db.cancel_token();
+        let slow = db.batch_execute("select pg_sleep(0.3)");
+        let soon = Duration::from_millis(50);
+        assert!(timeout(soon, slow).await.is_err());
+        // Both wait for the end of the statement, in whatever order.
+        let limit = Duration::from_secs(5);
+        let cancelling =
+            tokio::spawn(async move { timeout(limit, token.cancel_query(NoTls)).await });
+        connection.abort();
+        drop(db);
+        let client = connect(&server).await;
+        assert_eq!(text(&client.0, "select 'served'").await, "served");
+        close(client).await;
+        cancelling.await.unwrap().ok();
+    }
+    server.stop().await.unwrap();
+}

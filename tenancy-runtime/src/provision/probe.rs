@@ -13,6 +13,7 @@ use crate::db::Pool;
 use crate::error::{Error, Result};
 use crate::model::quoted;
 use crate::problem::Problem;
+use crate::tenant::SchemaName;
 
 /// The role that a pool's statements run as.
 ///
@@ -47,6 +48,12 @@ struct Powers {
     replication: bool,
     #[diesel(sql_type = Bool)]
     owns_database: bool,
+    #[diesel(sql_type = Bool)]
+    makes_temporary_tables: bool,
+    #[diesel(sql_type = Text)]
+    database: String,
+    #[diesel(sql_type = Array<Text>)]
+    placeholders: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
     owned: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
@@ -59,14 +66,23 @@ struct Powers {
     members: Vec<String>,
 }
 
-/// `$1`: the other roles. A superuser is a member of every role as far as
-/// `pg_has_role` goes, so memberships are asked of others only, and so are
-/// privileges. `pg_database_owner` stands for the database's owner.
+/// `$1`: the other roles; `$2`: the schema of the shared tables. A superuser is
+/// a member of every role as far as `pg_has_role` goes, so memberships are asked
+/// of others only, and so are privileges; who owns the database may do anything in
+/// it, which is named already. `pg_database_owner` stands for that owner.
 const POWERS: &str = "
     SELECT r.rolname::text AS role, r.rolsuper AS superuser, r.rolbypassrls AS bypassrls,
         r.rolcreaterole AS createrole, r.rolreplication AS replication,
         EXISTS (SELECT FROM pg_catalog.pg_database d
             WHERE d.datname = current_database() AND d.datdba = r.oid) AS owns_database,
+        NOT r.rolsuper AND has_database_privilege(r.oid, current_database(), 'TEMPORARY')
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_database d
+                WHERE d.datname = current_database() AND d.datdba = r.oid)
+            AS makes_temporary_tables,
+        current_database()::text AS database,
+        ARRAY(SELECT n.nspname::text FROM pg_catalog.pg_namespace n
+            WHERE n.nspname IN ('tenant', 'shared') AND n.nspname <> $2
+            ORDER BY 1) AS placeholders,
         ARRAY(SELECT c.oid::regclass::text FROM pg_catalog.pg_class c
             WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p', 'v', 'm')
             ORDER BY 1 LIMIT 5) AS owned,
@@ -100,14 +116,19 @@ const POWERS: &str = "
     FROM pg_catalog.pg_roles r WHERE r.rolname = current_user";
 
 /// Everything that makes the application's role unsafe, each with the statement
-/// that mends it. `owner_role` is the role that owns the tables, where known.
+/// that mends it. `owner_role` is the role that owns the tables, where known, and
+/// `shared` the schema of the shared ones.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub async fn probe(app: &Pool, owner_role: Option<&str>) -> Result<Vec<Problem>> {
+pub async fn probe(
+    app: &Pool,
+    owner_role: Option<&str>,
+    shared: &SchemaName,
+) -> Result<Vec<Problem>> {
     let others = owner_role.map(|owner| (owner, OWNS)).into_iter().collect();
-    let powers = Powers::of(app, &others).await?;
+    let powers = Powers::of(app, &others, shared).await?;
     let mut problems = Report::about(format!("the application's role `{}`", powers.role));
     if powers.bypassrls {
         problems.held(
@@ -117,6 +138,16 @@ pub async fn probe(app: &Pool, owner_role: Option<&str>) -> Result<Vec<Problem>>
         );
     }
     powers.report(&mut problems, &others);
+    for schema in &powers.placeholders {
+        problems.found.push(Problem::new(
+            format!("the schema `{schema}`"),
+            "is called like a placeholder, so a query that forgets the quotes reaches it",
+            format!(
+                "run: ALTER SCHEMA {} RENAME TO another name",
+                quoted(schema)
+            ),
+        ));
+    }
     Ok(problems.found)
 }
 
@@ -130,10 +161,11 @@ pub async fn probe_system(
     system: &Pool,
     app_role: &str,
     owner_role: Option<&str>,
+    shared: &SchemaName,
 ) -> Result<Vec<Problem>> {
     let mut others: Others<'_> = owner_role.map(|owner| (owner, OWNS)).into_iter().collect();
     others.insert(app_role, "which serves tenants");
-    let powers = Powers::of(system, &others).await?;
+    let powers = Powers::of(system, &others, shared).await?;
     let role = quoted(&powers.role);
     let mut problems = Report::about(format!("the system role `{}`", powers.role));
     if !powers.bypassrls && !powers.superuser {
@@ -220,10 +252,14 @@ pub async fn login(app: &Pool) -> Result<Vec<Problem>> {
 
 impl Powers {
     /// Those of the role that `pool` works as, and what it has to do with `others`.
-    async fn of(pool: &Pool, others: &Others<'_>) -> Result<Self> {
+    async fn of(pool: &Pool, others: &Others<'_>, shared: &SchemaName) -> Result<Self> {
         let others: Vec<String> = others.keys().map(ToString::to_string).collect();
         let rows: Vec<Self> = pool
-            .read(diesel::sql_query(POWERS).bind::<Array<Text>, _>(others))
+            .read(
+                diesel::sql_query(POWERS)
+                    .bind::<Array<Text>, _>(others)
+                    .bind::<Text, _>(shared.to_string()),
+            )
             .await?;
         let row = rows.into_iter().next();
         row.ok_or_else(|| Error::internal("a login's role is not in pg_roles"))
@@ -257,6 +293,17 @@ impl Powers {
             problems.found(
                 "owns the database, so it can change what protects it".to_owned(),
                 "ALTER DATABASE … OWNER TO another role",
+            );
+        }
+        if self.makes_temporary_tables {
+            problems.found(
+                "may make temporary tables, which stay on their connection and are found before \
+                 all others"
+                    .to_owned(),
+                &format!(
+                    "REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC, {role}",
+                    quoted(&self.database)
+                ),
             );
         }
         if !self.owned.is_empty() {

@@ -15,6 +15,17 @@ use crate::tenant::{DatabaseAddress, SchemaName, TenantId};
 /// Held until the end of a transaction in which shared tables are made.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('tenancy.tables', 0))";
 
+/// Takes from everybody the leave to make temporary tables, which PostgreSQL gives
+/// by default; where the database is another role's that is left to it, and the
+/// application's start names what to do.
+const NO_TEMPORARY_TABLES: &str = "DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_database d WHERE d.datname = current_database()
+        AND pg_has_role(d.datdba, 'USAGE')
+        AND has_database_privilege('public', d.oid, 'TEMPORARY')) THEN
+        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    END IF;
+END $$";
+
 /// The tables of the declared models, and the role that makes them.
 ///
 /// Making is additive: a table that is there is left alone, and whether it is
@@ -166,7 +177,7 @@ impl Tables {
         let shared = &self.shared;
         let mut transaction = self.begin().await?;
         let sql = format!(
-            "CREATE SCHEMA IF NOT EXISTS {}; {}",
+            "{NO_TEMPORARY_TABLES}; CREATE SCHEMA IF NOT EXISTS {}; {}",
             shared.quoted(),
             self.access(shared)
         );

@@ -12,6 +12,10 @@ const SABOTAGE: &[(&str, &str)] = &[
     ("ALTER ROLE {app} BYPASSRLS", "has BYPASSRLS"),
     ("ALTER ROLE {app} CREATEROLE", "has CREATEROLE"),
     ("ALTER ROLE {app} REPLICATION", "has REPLICATION"),
+    (
+        "GRANT TEMPORARY ON DATABASE {database} TO {app}",
+        "may make temporary tables",
+    ),
     ("GRANT {owner} TO {app}", "which owns the tables"),
     ("GRANT pg_read_all_data TO {app}", "`pg_read_all_data`"),
     (
@@ -23,6 +27,7 @@ const SABOTAGE: &[(&str, &str)] = &[
 fn named(database: &Database, sql: &str) -> String {
     sql.replace("{app}", database.app_role())
         .replace("{owner}", database.owner_role())
+        .replace("{database}", database.app.get_dbname().expect("a name"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -211,4 +216,47 @@ async fn two_databases_are_refused() {
     let refused = start(app(), &database, Login::App, &vars).await;
     let refused = refused.err().expect("a refusal").to_string();
     assert!(refused.contains("lead to two databases"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_leave_for_temporary_tables_is_taken_from_everybody_or_named() {
+    let database = Database::empty().await;
+    // PostgreSQL gives it; the owner takes it.
+    let held = named(
+        &database,
+        "SELECT has_database_privilege('{app}', '{database}', 'TEMPORARY')",
+    );
+    assert!(database.value::<bool>(&held).await);
+    drop(start(app(), &database, Login::Both, &[]).await.unwrap());
+    assert!(!database.value::<bool>(&held).await);
+    // Where the database is another role's, its owner must do it.
+    let theirs = "ALTER DATABASE {database} OWNER TO postgres; \
+         GRANT CREATE ON DATABASE {database} TO {owner}; \
+         GRANT TEMPORARY ON DATABASE {database} TO PUBLIC";
+    database.sabotage(&named(&database, theirs)).await;
+    for login in [Login::Both, Login::App] {
+        let problems = refusal(&database, login).await;
+        assert_eq!(problems.len(), 1, "{problems:#?}");
+        assert!(problems[0].contains("may make temporary tables"));
+        assert!(remedy(&problems[0]).starts_with("REVOKE TEMPORARY ON DATABASE"));
+    }
+    let problems = refusal(&database, Login::App).await;
+    database.sabotage(remedy(&problems[0])).await;
+    drop(start(app(), &database, Login::App, &[]).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schema_that_is_called_like_a_placeholder_is_refused() {
+    let database = Database::empty().await;
+    database.sabotage("CREATE SCHEMA tenant").await;
+    let problems = refusal(&database, Login::Both).await;
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert!(
+        problems[0].starts_with("the schema `tenant`"),
+        "{problems:?}"
+    );
+    database
+        .sabotage("ALTER SCHEMA tenant RENAME TO renamed")
+        .await;
+    drop(start(app(), &database, Login::Both, &[]).await.unwrap());
 }
