@@ -22,6 +22,7 @@ mod servers;
 mod shop;
 mod soak;
 mod start;
+mod strategies;
 mod system;
 mod threats;
 
