@@ -160,8 +160,9 @@ impl App {
     }
 
     /// Lets the application's role use what lies in the database and is no
-    /// model's: a table, a view or the like, as `schema.name`. Say why no tenant
-    /// sees another's rows there. Without it the application does not start.
+    /// model's: a table, a view or the like, or a function that runs with its
+    /// owner's rights, as `schema.name`. Say why no tenant sees another's rows
+    /// there. Without it the application does not start.
     ///
     /// ```
     /// use tenancy_runtime::app::App;

@@ -16,6 +16,7 @@
 //! make.
 
 mod database;
+mod definers;
 mod destroy;
 mod extract;
 mod keys;

@@ -17,7 +17,7 @@ use crate::model::quoted;
 use crate::problem::Problem;
 use crate::tenant::SchemaName;
 
-/// A table, view or the like that is known without a model.
+/// A table, view, function or the like that is known without a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Exemption {
     name: String,
@@ -41,6 +41,10 @@ impl Exemption {
             name: name.to_owned(),
             reason: reason.to_owned(),
         })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -77,7 +81,7 @@ pub(super) async fn strangers(
                 .bind::<Array<Text>, _>(column(|known| known.schema.to_owned()))
                 .bind::<Array<Text>, _>(column(|known| known.table.to_owned()))
                 .bind::<Array<Bool>, _>(known.iter().map(|known| known.for_all).collect::<Vec<_>>())
-                .bind::<Array<Text>, _>(exempt.iter().map(|it| &*it.name).collect::<Vec<_>>()),
+                .bind::<Array<Text>, _>(exempt.iter().map(Exemption::name).collect::<Vec<_>>()),
         )
         .await?;
     for Exemption { name, reason } in exempt {

@@ -2,7 +2,7 @@
 //! by somebody else than the application, under enabled and forced row-level
 //! security with exactly our policies, keys that lead with `tenant_id`, and
 //! exactly the grants; and whether the application's role reaches nothing else
-//! (`relations`).
+//! (`relations`, `definers`).
 //!
 //! What differs is named with the statement that mends it. Everything is read
 //! from the catalog by the application's own role, which may read it all.
@@ -10,7 +10,7 @@
 use diesel::sql_types::{Array, Bool, Nullable, Text};
 
 use super::relations::{self, Known};
-use super::{Tables, keys, rights, schemas};
+use super::{Tables, definers, keys, rights, schemas};
 use crate::db::Pool;
 use crate::error::Result;
 use crate::isolation::rls;
@@ -41,6 +41,7 @@ pub async fn verify(
         compare(&mut problems, tables, table, found);
     }
     problems.extend(others(app, tables, own, &expected).await?);
+    problems.extend(definers::open(app, tables).await?);
     for column in columns(app, &expected).await? {
         problems.push(column.problem());
     }

@@ -1,5 +1,5 @@
 //! What no model stands for, and the application's role may use all the same:
-//! forgotten tables, views, materialized views. Each shows one tenant's row to
+//! forgotten tables, views, materialized views, functions. Each shows one tenant's row to
 //! another until it is mended.
 
 use integration::database::Database;
@@ -96,6 +96,12 @@ const LEAKS: &[(&str, &str, &str)] = &[
         "the view \"public\".\"window\": reads shared.todos with the rights of its owner",
         "SELECT title FROM public.window",
     ),
+    (
+        "CREATE FUNCTION public.peek(text) RETURNS SETOF text LANGUAGE sql SECURITY DEFINER \
+         SET search_path = '' AS 'SELECT title FROM shared.todos WHERE title LIKE $1'",
+        "the function public.peek(text): runs with the rights of its owner",
+        "SELECT public.peek('%')",
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -182,6 +188,10 @@ async fn what_cannot_be_used_or_shows_nobody_s_rows_is_no_trouble() {
          GRANT SELECT ON shared.mine TO {app}",
         "CREATE VIEW public.tables AS SELECT relname FROM pg_class; \
          GRANT SELECT ON public.tables TO {app}",
+        "CREATE FUNCTION public.seen() RETURNS SETOF text LANGUAGE sql \
+         AS 'SELECT title FROM shared.todos'",
+        "CREATE FUNCTION public.noted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
+         AS 'BEGIN RETURN NEW; END'",
         // Whatever is there is one tenant's.
         "CREATE TABLE {own}.notes (title text); GRANT ALL ON {own}.notes TO {app}; \
          CREATE VIEW {own}.open AS SELECT title FROM {own}.todos, shared.countries; \
@@ -223,8 +233,28 @@ async fn what_is_exempt_for_a_reason_is_served_and_nothing_beside_it() {
         let remedy = format!("exempt it with `App::exempt(\"{name}\", \"why\")`");
         assert!(refused.contains(&remedy), "{refused}");
     }
-    let all = exempt(app(), &all);
-    drop(start(all, &database, Login::App, &[]).await.expect("known"));
+    let known = exempt(app(), &all);
+    drop(
+        start(known, &database, Login::App, &[])
+            .await
+            .expect("known"),
+    );
+    // A function that is meant finds its names by itself all the same.
+    let open = "CREATE FUNCTION public.total() RETURNS bigint LANGUAGE sql SECURITY DEFINER \
+         AS 'SELECT count(*) FROM shared.todos'";
+    database.sabotage(open).await;
+    let all = || exempt(app(), &[all.as_slice(), &["public.total"]].concat());
+    let started = start(all(), &database, Login::App, &[]).await;
+    let refused = started.err().expect("a refusal").to_string();
+    assert_eq!(refused.matches("\n  - ").count(), 1, "{refused}");
+    let (_, mend) = refused.split_once("run: ").expect("a remedy");
+    database.sabotage(mend).await;
+    drop(
+        start(all(), &database, Login::App, &[])
+            .await
+            .expect("known"),
+    );
+
     let nameless = app().exempt("rates", reason).exempt("public.rates", "");
     let refused = start(nameless, &database, Login::App, &[]).await;
     let refused = refused.err().expect("a refusal").to_string();
