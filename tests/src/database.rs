@@ -198,6 +198,16 @@ impl Database {
         connect(&login).await
     }
 
+    /// A plain connection of the application's role to the database in which a
+    /// tenant's data is.
+    pub async fn raw_at(&self, tenant: &TenantRecord) -> Client {
+        let mut login = self.app.clone();
+        if let Some(Locator::Database(address, _)) = &tenant.locator {
+            login.dbname(address.name().as_str());
+        }
+        connect(&login).await
+    }
+
     /// Waits until no session of the application's roles is in a
     /// transaction: what was abandoned is closed, but not at once.
     ///

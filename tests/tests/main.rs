@@ -17,12 +17,14 @@ mod migrations;
 mod owned;
 mod pooler;
 mod provisioning;
+mod readme;
 mod scoped;
 mod servers;
 mod sessions;
 mod shop;
 mod soak;
 mod start;
+mod strategies;
 mod system;
 mod threats;
 

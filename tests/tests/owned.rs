@@ -135,6 +135,29 @@ async fn a_row_of_one_tenant_names_none_of_another() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_tables_are_shared_a_row_names_none_of_another_either() {
+    let database = Database::create(models()).await;
+    let pool = database.pool(2, None);
+    let (a, b) = (
+        database.in_shared_tables(&pool).await,
+        database.in_shared_tables(&pool).await,
+    );
+    let (mut a, mut b) = (a.conn().await.unwrap(), b.conn().await.unwrap());
+    let (_, of_a, _) = fill("a", &mut a).await.unwrap();
+    refused(&changed().update(&of_a, &mut b).await);
+    refused(&Task::find(&of_a, &mut b).await);
+    // The twin: beside it there is the policy, and beside the policy only this.
+    let plain = changed().update(of_a.id, &mut b).await;
+    assert!(matches!(plain, Err(Error::NotFound)), "{plain:?}");
+    let drop_policy = "DROP POLICY tenancy_isolation ON shared.tasks";
+    database.sabotage(drop_policy).await;
+    refused(&changed().update(&of_a, &mut b).await);
+    assert_eq!(titles(&mut a).await, ["a"]);
+    changed().update(of_a.id, &mut b).await.unwrap();
+    assert_eq!(titles(&mut a).await, ["changed"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_its_own_tenant_a_row_is_as_good_as_its_key() {
     let database = Database::create(models()).await;
     let pool = database.pool(1, None);

@@ -159,7 +159,7 @@ async fn what_is_refused_halfway_leaves_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_freed_slug_inherits_nothing() {
-    for strategy in [Strategy::Rls, Strategy::Schema] {
+    for strategy in [Strategy::Rls, Strategy::Schema, Strategy::Database] {
         let database = Database::empty().await;
         let shop = serve(&database, strategy).await;
         let provisioner = shop.tenancy.provisioner();
@@ -177,18 +177,18 @@ async fn a_freed_slug_inherits_nothing() {
         acme.post("/todos", json!({"title": "old"})).await.json(201);
         // The twin: who inherits the entry inherits the data.
         let inherit = "DELETE FROM tenancy.tenants; \
-             INSERT INTO tenancy.tenants TABLE public.freed; \
-             UPDATE shared.todos SET title = 'inherited' WHERE tenant_id IN \
-             (SELECT id FROM tenancy.tenants)";
-        let inherit = match strategy {
-            Strategy::Rls => inherit.to_owned(),
-            _ => format!(
-                "{}; UPDATE {}.todos SET title = 'inherited'",
-                inherit.split("; UPDATE").next().unwrap_or_default(),
-                before.locator.as_ref().unwrap().schema()
-            ),
-        };
-        database.sabotage(&inherit).await;
+             INSERT INTO tenancy.tenants TABLE public.freed";
+        database.sabotage(inherit).await;
+        let mark = format!(
+            "UPDATE {}.todos SET title = 'inherited' {}",
+            before.locator.as_ref().unwrap().schema(),
+            match strategy {
+                Strategy::Rls => format!("WHERE tenant_id = '{}'", before.id),
+                _ => String::new(),
+            }
+        );
+        let superuser = database.superuser_at(&before).await;
+        superuser.batch_execute(&mark).await.unwrap();
         let seen = acme.get("/todos").await.json(200);
         assert_eq!(seen[0]["title"], "inherited");
     }
@@ -196,27 +196,29 @@ async fn a_freed_slug_inherits_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_longest_slugs_stay_apart() {
-    let database = Database::empty().await;
-    let shop = serve(&database, Strategy::Schema).await;
     // PostgreSQL cuts identifiers at 63 bytes: with any prefix these two
     // would name one schema.
     let slugs = ["a", "b"].map(|last| format!("{}{last}", "x".repeat(62)));
-    for slug in &slugs {
-        let provisioner = shop.tenancy.provisioner();
-        provisioner.provision(new(slug)).await.unwrap();
-        let todo = json!({ "title": slug });
-        shop.tenant(slug).post("/todos", todo).await.json(201);
+    for strategy in [Strategy::Rls, Strategy::Schema, Strategy::Database] {
+        let database = Database::empty().await;
+        let shop = serve(&database, strategy).await;
+        for slug in &slugs {
+            let provisioner = shop.tenancy.provisioner();
+            provisioner.provision(new(slug)).await.unwrap();
+            let todo = json!({ "title": slug });
+            shop.tenant(slug).post("/todos", todo).await.json(201);
+        }
+        for slug in &slugs {
+            let todos = shop.tenant(slug).get("/todos").await.json(200);
+            assert_eq!(todos.as_array().map(Vec::len), Some(1));
+            assert_eq!(todos[0]["title"], *slug);
+        }
+        // The twin: names made of the slug are cut to one, without an error.
+        for slug in &slugs {
+            let named = format!("CREATE SCHEMA IF NOT EXISTS s_{slug}");
+            database.sabotage(&named.replace('-', "_")).await;
+        }
+        let merged = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 's\\_x%'";
+        assert_eq!(database.value::<i64>(merged).await, 1);
     }
-    for slug in &slugs {
-        let todos = shop.tenant(slug).get("/todos").await.json(200);
-        assert_eq!(todos.as_array().map(Vec::len), Some(1));
-        assert_eq!(todos[0]["title"], *slug);
-    }
-    // The twin: names made of the slug are cut to one, without an error.
-    for slug in &slugs {
-        let named = format!("CREATE SCHEMA IF NOT EXISTS s_{slug}");
-        database.sabotage(&named.replace('-', "_")).await;
-    }
-    let merged = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 's\\_x%'";
-    assert_eq!(database.value::<i64>(merged).await, 1);
 }

@@ -20,7 +20,11 @@ const B: &str = "globex";
 async fn serve(isolation: Isolation, pool_size: &str) -> (Database, Served) {
     let database = Database::empty().await;
     let app = shop::app(isolation).seed(A).seed(B);
-    let shop = Served::start(app, &database, &[("TENANCY_POOL_SIZE", pool_size)]).await;
+    let vars = [
+        ("TENANCY_POOL_SIZE", pool_size),
+        ("TENANCY_DATABASE_POOL_SIZE", pool_size),
+    ];
+    let shop = Served::start(app, &database, &vars).await;
     (database, shop)
 }
 
@@ -60,7 +64,13 @@ async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_use_abandoned_at_any_poll_leaves_nothing_to_the_next() {
     let hybrid = Isolation::hybrid(Strategy::Schema, Strategy::Rls).premium_tenants([A]);
-    for isolation in [Isolation::single(Strategy::Rls), hybrid] {
+    let single = Isolation::single;
+    for isolation in [
+        single(Strategy::Rls),
+        single(Strategy::Schema),
+        single(Strategy::Database),
+        hybrid,
+    ] {
         let (database, shop) = serve(isolation, "1").await;
         let (a, b) = (db(&shop, A).await, db(&shop, B).await);
         new("of b".to_owned())
@@ -196,35 +206,38 @@ async fn what_a_transaction_s_setting_leaves_behind_is_no_error() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_is_gone_leads_to_no_other() {
-    let (database, shop) = serve(Isolation::single(Strategy::Schema), "2").await;
-    let a = shop.tenant(A);
-    a.post("/todos", json!({"title": "of a"})).await.json(201);
-    let slug = A.parse().unwrap();
-    let (tenant, db) = shop.tenancy.tenant(&slug).await.unwrap();
-    let schema = tenant.record().locator.as_ref().unwrap().schema().clone();
-    // Everybody's table of the same name, as an older application left it.
-    let bait = format!(
-        "CREATE TABLE public.todos (LIKE {schema}.todos INCLUDING ALL); \
-         INSERT INTO public.todos (title) VALUES ('of nobody'); \
-         GRANT ALL ON public.todos TO PUBLIC; DROP TABLE {schema}.todos"
-    );
-    database.sabotage(&bait).await;
-    assert_eq!(a.get("/todos").await.problem(500), "internal");
-    let refused = a.post("/todos", json!({"title": "lost"})).await;
-    assert_eq!(refused.problem(500), "internal");
-    let bare = diesel::sql_query("SELECT * FROM todos")
-        .execute(&mut db.conn().await.unwrap())
-        .await;
-    assert!(bare.unwrap_err().to_string().contains("does not exist"));
-    // The twin: by search path the statement finds it.
-    let plain = database.raw().await;
-    let path = format!("SET search_path = {schema}, public");
-    plain.batch_execute(&path).await.unwrap();
-    let row = plain
-        .query_one("SELECT title FROM todos", &[])
-        .await
-        .unwrap();
-    assert_eq!(row.get::<_, &str>(0), "of nobody");
+    for strategy in [Strategy::Rls, Strategy::Schema, Strategy::Database] {
+        let (database, shop) = serve(Isolation::single(strategy), "2").await;
+        let a = shop.tenant(A);
+        a.post("/todos", json!({"title": "of a"})).await.json(201);
+        let slug = A.parse().unwrap();
+        let (tenant, db) = shop.tenancy.tenant(&slug).await.unwrap();
+        let schema = tenant.record().locator.as_ref().unwrap().schema();
+        // Everybody's table of the same name, as an older application left it.
+        let bait = format!(
+            "CREATE TABLE public.todos AS SELECT gen_random_uuid() AS id, \
+                'of nobody'::text AS title, false AS done, NULL::uuid AS project_id; \
+             GRANT ALL ON public.todos TO PUBLIC; DROP TABLE {schema}.todos"
+        );
+        let superuser = database.superuser_at(tenant.record()).await;
+        superuser.batch_execute(&bait).await.unwrap();
+        assert_eq!(a.get("/todos").await.problem(500), "internal");
+        let refused = a.post("/todos", json!({"title": "lost"})).await;
+        assert_eq!(refused.problem(500), "internal");
+        let bare = diesel::sql_query("SELECT * FROM todos")
+            .execute(&mut db.conn().await.unwrap())
+            .await;
+        assert!(bare.unwrap_err().to_string().contains("does not exist"));
+        // The twin: by search path the statement finds it.
+        let plain = database.raw_at(tenant.record()).await;
+        let path = format!("SET search_path = {schema}, public");
+        plain.batch_execute(&path).await.unwrap();
+        let row = plain
+            .query_one("SELECT title FROM todos", &[])
+            .await
+            .unwrap();
+        assert_eq!(row.get::<_, &str>(0), "of nobody");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

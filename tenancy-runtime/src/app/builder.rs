@@ -18,7 +18,7 @@ use crate::http::{RouteSpec, RoutedHandler, TenantUse};
 use crate::isolation::Isolation;
 use crate::model::{Model, ModelDef};
 use crate::problem::Problem;
-use crate::provision::Migration;
+use crate::provision::{Exemption, Migration};
 use crate::registry::TenantRegistry;
 use crate::resolve::{HeaderResolver, Resolver};
 use crate::tenant::NewTenant;
@@ -53,6 +53,7 @@ pub struct App {
     pub(super) registry: Option<Arc<dyn TenantRegistry>>,
     pub(super) models: Vec<&'static ModelDef>,
     pub(super) migrations: &'static [Migration],
+    pub(super) exempt: Vec<Exemption>,
     pub(super) routes: Vec<Route>,
     pub(super) routers: Vec<(TenantUse, Router)>,
     pub(super) seeds: Vec<NewTenant>,
@@ -86,6 +87,7 @@ impl App {
             registry: None,
             models: Vec::new(),
             migrations: &[],
+            exempt: Vec::new(),
             routes: Vec::new(),
             routers: Vec::new(),
             seeds: Vec::new(),
@@ -154,6 +156,25 @@ impl App {
     /// tables are `migrated`.
     pub fn migrations(mut self, migrations: &'static [Migration]) -> Self {
         self.migrations = migrations;
+        self
+    }
+
+    /// Lets the application's role use what lies in the database and is no
+    /// model's: a table, a view or the like, or a function that runs with its
+    /// owner's rights, as `schema.name`. Say why no tenant sees another's rows
+    /// there. Without it the application does not start.
+    ///
+    /// ```
+    /// use tenancy_runtime::app::App;
+    ///
+    /// let app = App::new("shop", "1.0.0")
+    ///     .exempt("public.exchange_rates", "published daily, and no tenant's");
+    /// ```
+    pub fn exempt(mut self, name: &str, reason: &str) -> Self {
+        match Exemption::new(name, reason) {
+            Ok(exemption) => self.exempt.push(exemption),
+            Err(problem) => self.problems.push(problem),
+        }
         self
     }
 

@@ -43,7 +43,7 @@ impl App {
                 if !self.problems.is_empty() {
                     return Err(Error::CannotStart(self.problems));
                 }
-                let tables = (self.models, self.migrations);
+                let tables = (self.models, self.migrations, self.exempt);
                 let tenancy =
                     Tenancy::connect(&config, tables, self.resolver, self.registry).await?;
                 let tenancy = tenancy.with_seeds(self.seeds);

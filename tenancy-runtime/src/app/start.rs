@@ -21,7 +21,7 @@ use crate::isolation::{Isolation, Strategy};
 use crate::model::ModelDef;
 use crate::problem::Problem;
 use crate::provision::migrations::{self, Migration};
-use crate::provision::{Provisioner, Tables, TenantDatabases};
+use crate::provision::{Exemption, Provisioner, Tables, TenantDatabases};
 use crate::registry::{MemoryRegistry, PostgresRegistry, TenantRegistry};
 use crate::resolve::{Candidate, HeaderResolver, Resolver};
 use crate::system::{self, Configured, SystemAccess};
@@ -64,7 +64,7 @@ impl App {
         let mut problems = self.problems;
         problems.extend(declared::problems(&self.routes, &self.models));
         upkeep::refuse(problems)?;
-        let tables = (self.models, self.migrations);
+        let tables = (self.models, self.migrations, self.exempt);
         let tenancy = Tenancy::connect(&config, tables, self.resolver, self.registry).await?;
         let tenancy = tenancy.with_seeds(self.seeds);
         tenancy.stand_up().await?;
@@ -82,7 +82,11 @@ impl Tenancy {
     /// Connects what the configuration names; nothing is changed yet.
     pub(super) async fn connect(
         config: &Config,
-        (models, migrations): (Vec<&'static ModelDef>, &'static [Migration]),
+        (models, migrations, exempt): (
+            Vec<&'static ModelDef>,
+            &'static [Migration],
+            Vec<Exemption>,
+        ),
         resolver: Option<Arc<dyn Resolver>>,
         registry: Option<Arc<dyn TenantRegistry>>,
     ) -> Result<Self> {
@@ -127,7 +131,8 @@ impl Tenancy {
         });
         let tables = Tables::new(data.owner.clone(), &*data.app_role, shared.clone(), models)
             .system_role(data.system_role.clone())
-            .with_migrations(migrations);
+            .with_migrations(migrations)
+            .with_exempt(exempt);
         let databases = upkeep::tenant_databases(config, &data, &tables);
         let pool = TenantPool::new(data.app.clone(), shared)
             .with_databases(databases.as_ref().map(|all| all.pools().clone()));

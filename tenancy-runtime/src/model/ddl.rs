@@ -86,6 +86,17 @@ impl Layout<'_> {
     }
 }
 
+impl Audience {
+    /// What the application's and the system role may do with such a table.
+    #[must_use]
+    pub fn privileges(self) -> &'static [&'static str] {
+        match self {
+            Self::Tenant => PRIVILEGES_TENANT,
+            Self::Shared => PRIVILEGES_SHARED,
+        }
+    }
+}
+
 impl ModelDef {
     /// The name of the primary key, the same in every layout.
     #[must_use]
@@ -96,10 +107,7 @@ impl ModelDef {
     /// What the application's and the system role may do with the table.
     #[must_use]
     pub fn privileges(&self) -> &'static [&'static str] {
-        match self.audience {
-            Audience::Tenant => PRIVILEGES_TENANT,
-            Audience::Shared => PRIVILEGES_SHARED,
-        }
+        self.audience.privileges()
     }
 
     /// The statements that make the table with its indexes, row-level security

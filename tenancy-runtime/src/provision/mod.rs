@@ -16,12 +16,14 @@
 //! make.
 
 mod database;
+mod definers;
 mod destroy;
 mod extract;
 mod keys;
 mod life;
 pub(crate) mod migrations;
 pub mod probe;
+mod relations;
 mod rights;
 mod schemas;
 mod shared_rows;
@@ -42,6 +44,7 @@ use crate::tenant::{
 
 pub use database::TenantDatabases;
 pub use migrations::Migration;
+pub(crate) use relations::Exemption;
 pub use tables::Tables;
 
 /// Registers tenants and moves them through their lives. Cheap to clone; an

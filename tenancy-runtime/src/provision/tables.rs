@@ -5,6 +5,7 @@ use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
 use super::database::TenantDatabases;
 use super::migrations::{self, Migration};
+use super::relations::Exemption;
 use super::shared_rows;
 use crate::db::{Pool, Transaction};
 use crate::error::{Error, Result};
@@ -39,6 +40,7 @@ pub struct Tables {
     models: Vec<&'static ModelDef>,
     databases: Option<TenantDatabases>,
     migrations: &'static [Migration],
+    exempt: Vec<Exemption>,
 }
 
 impl Tables {
@@ -59,6 +61,7 @@ impl Tables {
             models,
             databases: None,
             migrations: &[],
+            exempt: Vec::new(),
         }
     }
 
@@ -67,6 +70,16 @@ impl Tables {
     pub fn with_migrations(mut self, migrations: &'static [Migration]) -> Self {
         self.migrations = migrations;
         self
+    }
+
+    /// Has [`verify`](super::verify) pass these over.
+    pub(crate) fn with_exempt(mut self, exempt: Vec<Exemption>) -> Self {
+        self.exempt = exempt;
+        self
+    }
+
+    pub(super) fn exempt(&self) -> &[Exemption] {
+        &self.exempt
     }
 
     pub(super) fn migrations(&self) -> &'static [Migration] {

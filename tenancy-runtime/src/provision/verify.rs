@@ -1,18 +1,20 @@
 //! Whether the tables that are there are the ones we would make: present, owned
 //! by somebody else than the application, under enabled and forced row-level
 //! security with exactly our policies, keys that lead with `tenant_id`, and
-//! exactly the grants.
+//! exactly the grants; and whether the application's role reaches nothing else
+//! (`relations`, `definers`).
 //!
 //! What differs is named with the statement that mends it. Everything is read
 //! from the catalog by the application's own role, which may read it all.
 
 use diesel::sql_types::{Array, Bool, Nullable, Text};
 
-use super::{Tables, keys, rights, schemas};
+use super::relations::{self, Known};
+use super::{Tables, definers, keys, rights, schemas};
 use crate::db::Pool;
 use crate::error::Result;
 use crate::isolation::rls;
-use crate::model::{Audience, Layout, ModelDef, quoted};
+use crate::model::{Audience, Layout, ModelDef, ROLL, quoted};
 use crate::problem::Problem;
 use crate::tenant::SchemaName;
 
@@ -33,10 +35,13 @@ pub async fn verify(
         expect(&mut expected, tables.in_own_schema(schema));
     }
     let mut problems = Vec::new();
-    let found = facts(app, tables, &expected).await?;
+    let names: Vec<(&str, &str)> = expected.iter().map(Expected::name).collect();
+    let found = facts(app, tables, &names).await?;
     for (table, found) in expected.iter().zip(&found) {
         compare(&mut problems, tables, table, found);
     }
+    problems.extend(others(app, tables, own, &expected).await?);
+    problems.extend(definers::open(app, tables).await?);
     for column in columns(app, &expected).await? {
         problems.push(column.problem());
     }
@@ -70,9 +75,51 @@ impl Expected<'_> {
         self.layout.schema_of(self.model).as_str()
     }
 
+    fn name(&self) -> (&str, &str) {
+        (self.schema(), self.model.table)
+    }
+
     fn is_guarded(&self) -> bool {
         self.layout.has_tenant_id(self.model)
     }
+}
+
+/// What is wrong with that for which there is no model.
+async fn others(
+    app: &Pool,
+    tables: &Tables,
+    own: &[SchemaName],
+    expected: &[Expected<'_>],
+) -> Result<Vec<Problem>> {
+    let shared = tables.shared_schema().as_str();
+    let models = expected.iter().map(|table| Known {
+        schema: table.schema(),
+        table: table.model.table,
+        for_all: table.model.audience == Audience::Shared,
+    });
+    // What the role may do with it is told by `rights`.
+    let roll = Known {
+        schema: shared,
+        table: ROLL,
+        for_all: false,
+    };
+    let known: Vec<_> = models.chain([roll]).collect();
+    let others = relations::strangers(app, tables, own, &known).await?;
+    let mut problems = others.problems;
+    let names = others.with_tenant_id.iter().map(|table| (shared, &**table));
+    let names: Vec<_> = names.collect();
+    let role = quoted(tables.app_role());
+    for ((schema, table), found) in names.iter().zip(facts(app, tables, &names).await?) {
+        let name = format!("{}.{}", quoted(schema), quoted(table));
+        let mut wrong = |wrong: String, remedy: String| {
+            problems.push(Problem::new(format!("the table {name}"), wrong, remedy));
+        };
+        guarded(&found, &name, &mut wrong);
+        beyond(Audience::Tenant, &found.granted, &name, &role, &mut wrong);
+    }
+    let names = names.iter().map(|(_, table)| *table).collect();
+    problems.extend(rights::off_the_roll(app, shared, names).await?);
+    Ok(problems)
 }
 
 /// A table as the catalog knows it.
@@ -129,9 +176,8 @@ const FACTS: &str = "
         ON c.relnamespace = n.oid AND c.relname = e.tab AND c.relkind IN ('r', 'p')
     ORDER BY e.position";
 
-async fn facts(app: &Pool, tables: &Tables, expected: &[Expected<'_>]) -> Result<Vec<Found>> {
-    let schemas: Vec<&str> = expected.iter().map(Expected::schema).collect();
-    let names: Vec<&str> = expected.iter().map(|table| table.model.table).collect();
+async fn facts(app: &Pool, tables: &Tables, names: &[(&str, &str)]) -> Result<Vec<Found>> {
+    let (schemas, names): (Vec<&str>, Vec<&str>) = names.iter().copied().unzip();
     app.read(
         diesel::sql_query(FACTS.replace("{policy}", rls::POLICY_IN_CATALOG))
             .bind::<Array<Text>, _>(schemas)
@@ -235,18 +281,9 @@ fn grants(
     role: &str,
     wrong: &mut impl FnMut(String, String),
 ) {
-    let due = model.privileges();
-    let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
-    let missing: Vec<&str> = due
-        .iter()
-        .copied()
-        .filter(|p| !granted.contains(p))
-        .collect();
-    let beyond: Vec<&str> = granted
-        .iter()
-        .copied()
-        .filter(|p| !due.contains(p))
-        .collect();
+    let has = |privilege: &str| granted.iter().any(|granted| granted == privilege);
+    let due = model.privileges().iter().copied();
+    let missing: Vec<&str> = due.filter(|privilege| !has(privilege)).collect();
     if !missing.is_empty() {
         let missing = missing.join(", ");
         wrong(
@@ -254,9 +291,23 @@ fn grants(
             format!("run: GRANT {missing} ON {name} TO {role}"),
         );
     }
+    beyond(model.audience, granted, name, role, wrong);
+}
+
+/// Privileges that the role should not have.
+fn beyond(
+    audience: Audience,
+    granted: &[String],
+    name: &str,
+    role: &str,
+    wrong: &mut impl FnMut(String, String),
+) {
+    let due = audience.privileges();
+    let granted = granted.iter().map(String::as_str);
+    let beyond: Vec<&str> = granted.filter(|granted| !due.contains(granted)).collect();
     if !beyond.is_empty() {
         let beyond = beyond.join(", ");
-        let whose = match model.audience {
+        let whose = match audience {
             Audience::Tenant => "row-level security does not hold these",
             Audience::Shared => "all tenants read the table, so none may write it",
         };

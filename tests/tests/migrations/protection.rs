@@ -320,7 +320,7 @@ async fn an_unprotected_table_is_not_served() {
 async fn functions_and_ledgers_are_the_owner_s_alone() {
     let database = Database::empty().await;
     let tasks = app(Isolation::single(Strategy::Rls), FOLDER);
-    drop(Served::start(tasks, &database, &[]).await);
+    let served = Served::start(tasks, &database, &[]).await;
     let app_role = database.raw().await;
     for forbidden in [
         "SELECT tenancy.protect('tasks')",
@@ -348,6 +348,9 @@ async fn functions_and_ledgers_are_the_owner_s_alone() {
         .batch_execute("TABLE shared.tenancy_migrations")
         .await
         .unwrap();
+    let problems = verified(&served).await;
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert!(problems[0].starts_with("the table \"shared\".\"tenancy_migrations\": is not for"));
     for client in [&app_role, &database.owner] {
         let denied = client
             .batch_execute("SELECT tenancy.protect('tasks')")

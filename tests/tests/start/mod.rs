@@ -1,6 +1,7 @@
 //! What is wrong in the database is named at start, with the statement that
 //! mends it, and the application does not serve.
 
+mod relations;
 mod roles;
 mod tables;
 

@@ -15,7 +15,7 @@ use crate::model::quoted;
 use crate::tenant::SchemaName;
 
 /// The table's name in every place.
-pub(super) const TABLE: &str = "tenancy_migrations";
+pub(in crate::provision) const TABLE: &str = "tenancy_migrations";
 
 /// What a place's ledger says.
 pub(super) struct Ledger {

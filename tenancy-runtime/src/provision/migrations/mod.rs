@@ -21,6 +21,7 @@ mod places;
 pub(super) use apply::apply_all;
 pub(crate) use declared::problems;
 pub(super) use functions::install;
+pub(super) use ledger::TABLE as LEDGER;
 pub(crate) use places::{AT_ONCE, Place, migrate};
 
 /// One step of the application's own tables; `tenancy::migrations!` reads them
