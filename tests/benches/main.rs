@@ -6,8 +6,9 @@
 //! moment of the machine hits all alike. Benchmark libraries measure one case
 //! after the other and know no ratios, so this is a program of its own.
 //!
-//! `cargo xtask bench -- NAME…` runs these parts only.
+//! `cargo xtask bench -- NAME…` runs these parts only; `fleet` only runs by name.
 
+mod fleet;
 mod measure;
 mod models;
 mod provisioning;
@@ -26,7 +27,9 @@ async fn main() {
         match part {
             "provisioning" => provisioning::run().await,
             "reads" => reads::run().await,
-            other => panic!("no part `{other}`: there are provisioning and reads"),
+            "fleet" => fleet::run().await,
+            fleet::PROCESS => fleet::process().await,
+            other => panic!("no part `{other}`: there are provisioning, reads and fleet"),
         }
     }
 }
