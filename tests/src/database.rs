@@ -189,6 +189,11 @@ impl Database {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
+    /// A connection of the owner to another database of the server.
+    pub async fn owner_at(&self, database: &str) -> Client {
+        connect(self.owner_login.clone().dbname(database)).await
+    }
+
     /// A superuser's connection to the database in which a tenant's data is.
     pub async fn superuser_at(&self, tenant: &TenantRecord) -> Client {
         let mut login = self.superuser_login.clone();

@@ -40,6 +40,17 @@ enum Command {
         #[arg(last = true, value_name = "FILTER")]
         filter: Vec<OsString>,
     },
+    /// Run the benchmarks against private throwaway servers.
+    ///
+    /// They print times and their ratios to a baseline of the same run. The part
+    /// `fleet`, which makes 1,330 tenants, runs by name only.
+    /// TENANCY_TEST_POSTGRES_URL (a superuser), when set, is used in place of an
+    /// own server.
+    Bench {
+        /// The parts to run: provisioning, reads, fleet.
+        #[arg(last = true, value_name = "PART")]
+        parts: Vec<OsString>,
+    },
     /// Start PostgreSQL and Redis for development and print how to reach them.
     ///
     /// The lines on the standard output can be given to a shell's `eval`.
@@ -58,6 +69,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = interrupt::listen().and_then(|()| match Cli::parse().command {
         Command::Test { filter } => tasks::test(&filter),
+        Command::Bench { parts } => tasks::bench(&parts),
         Command::Services { stop: true, .. } => tasks::services_stop(),
         Command::Services { keep, .. } => tasks::services(keep),
         Command::Tidy => tasks::tidy(),

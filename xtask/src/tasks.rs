@@ -23,21 +23,8 @@ pub(crate) fn test(filter: &[OsString]) -> Result<()> {
 }
 
 fn test_steps(steps: &mut Steps, filter: &[OsString]) -> Result<()> {
-    let again = "cargo xtask test";
-    let want = Want::from_env();
-    let mut needs = want.needs();
     // Never started here, since each test brings its own configuration for it.
-    needs.push(Need::PgBouncer);
-    let tools = steps.run(
-        "programs",
-        "find or install the servers' programs",
-        again,
-        || Tools::find_or_install(&needs),
-    )?;
-    let services = steps.run("services", &want.describe(), again, || {
-        Services::start(&tools, &want)
-    })?;
-    steps.set_env(services.test_env(&tools));
+    let _services = servers(steps, "cargo xtask test", Some(Need::PgBouncer))?;
 
     if filter.is_empty() {
         steps.cargo(
@@ -72,6 +59,47 @@ fn test_steps(steps: &mut Steps, filter: &[OsString]) -> Result<()> {
     );
     steps.cargo("doc tests", &doc_tests, Some(&rerun))?;
     steps.cargo("docs", &docs(), None)
+}
+
+/// `cargo xtask bench`.
+pub(crate) fn bench(parts: &[OsString]) -> Result<()> {
+    let mut steps = Steps::default();
+    let outcome = bench_steps(&mut steps, parts);
+    steps.summary();
+    outcome
+}
+
+fn bench_steps(steps: &mut Steps, parts: &[OsString]) -> Result<()> {
+    let again = "cargo xtask bench";
+    let _services = servers(steps, again, None)?;
+    let args = [
+        "bench",
+        "--package",
+        "integration",
+        "--bench",
+        "bench",
+        "--locked",
+        "--",
+    ];
+    steps.cargo("benchmarks", &Cargo::new(&args).args(parts), Some(again))
+}
+
+/// Starts the servers, and tells the steps that follow where they are.
+fn servers(steps: &mut Steps, again: &str, also: Option<Need>) -> Result<Services> {
+    let want = Want::from_env();
+    let mut needs = want.needs();
+    needs.extend(also);
+    let tools = steps.run(
+        "programs",
+        "find or install the servers' programs",
+        again,
+        || Tools::find_or_install(&needs),
+    )?;
+    let services = steps.run("services", &want.describe(), again, || {
+        Services::start(&tools, &want)
+    })?;
+    steps.set_env(services.test_env(&tools));
+    Ok(services)
 }
 
 /// `cargo xtask tidy`.
