@@ -122,7 +122,10 @@ impl Session {
 /// server's, long after ours is closed, unless it is cancelled.
 impl Drop for Session {
     fn drop(&mut self) {
-        if !self.state.busy || self.is_closed() {
+        // A pooler holds a request to cancel until a server connection is free to
+        // pass it on, which in a small pool is the one to be freed. It closes the
+        // server connection of a client that leaves in its transaction.
+        if !self.state.busy || self.state.behind_pooler || self.is_closed() {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
