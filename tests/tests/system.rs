@@ -576,6 +576,30 @@ async fn a_system_role_that_comes_later_is_let_in_by_the_owner() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_grants_the_system_role_what_it_lacks_and_nothing_again() {
+    // A row of the catalog is another one once it has been written.
+    const WRITTEN: &str = "SELECT array_agg(concat(c.oid::regclass, ' ', c.xmin) ORDER BY c.oid) \
+         FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
+         WHERE relname IN ('todos', 'projects', 'countries')";
+    let (database, shop) = serve().await;
+    drop(shop);
+    let before: Vec<String> = database.value(WRITTEN).await;
+    drop(serve_on(&database, Login::Both).await.expect("a start"));
+    assert_eq!(database.value::<Vec<String>>(WRITTEN).await, before);
+
+    // The twin: what was taken away is granted, and only that.
+    let system = database.system_role();
+    let revoke = format!("REVOKE UPDATE ON shared.todos FROM {system}");
+    database.sabotage(&revoke).await;
+    let before: Vec<String> = database.value(WRITTEN).await;
+    drop(serve_on(&database, Login::Both).await.expect("a start"));
+    let after: Vec<String> = database.value(WRITTEN).await;
+    let changed = after.iter().filter(|row| !before.contains(row));
+    let changed: Vec<_> = changed.map(|row| row.split(' ').next()).collect();
+    assert_eq!(changed, [Some("shared.todos")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unsafe_system_role_is_refused_until_the_remedy_has_run() {
     let (database, shop) = serve().await;
     drop(shop);

@@ -1,6 +1,6 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use diesel::sql_types::{Array, Nullable, Text};
+use diesel::sql_types::{Array, Bool, Nullable, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
 use super::database::TenantDatabases;
@@ -199,7 +199,7 @@ impl Tables {
         transaction.commit().await?;
 
         let mut transaction = self.begin().await?;
-        let there = Inventory::read(&mut transaction, own).await?;
+        let there = self.inventory(&mut transaction, own).await?;
         for schema in own.iter().filter(|schema| there.has(schema)) {
             let (layout, models) = self.in_own_schema(schema);
             self.admit_system(&mut transaction, layout, &there, schema, &models)
@@ -228,7 +228,9 @@ impl Tables {
             );
             transaction.conn().batch_execute(&sql).await?;
         }
-        let there = Inventory::read(transaction, std::slice::from_ref(shared)).await?;
+        let there = self
+            .inventory(transaction, std::slice::from_ref(shared))
+            .await?;
         let (layout, models) = self.in_shared_schema(with_tenants);
         self.admit_system(transaction, layout, &there, shared, &models)
             .await?;
@@ -239,7 +241,9 @@ impl Tables {
     /// Puts a tenant on the roll of the shared tables, which are made if it is
     /// the first one there.
     pub(super) async fn enrol(&self, transaction: &mut Transaction, id: TenantId) -> Result<()> {
-        let there = Inventory::read(transaction, std::slice::from_ref(&self.shared)).await?;
+        let there = self
+            .inventory(transaction, std::slice::from_ref(&self.shared))
+            .await?;
         let (_, models) = self.in_shared_schema(true);
         let complete = there.missing(&self.shared, models).is_empty();
         if !complete || !there.has_table(&self.shared, ROLL) {
@@ -281,7 +285,9 @@ impl Tables {
         );
         transaction.conn().batch_execute(&sql).await?;
         this.prepare_shared(&mut transaction, false).await?;
-        let there = Inventory::read(&mut transaction, std::slice::from_ref(own)).await?;
+        let there = this
+            .inventory(&mut transaction, std::slice::from_ref(own))
+            .await?;
         if there.has(own) {
             let (layout, models) = this.in_own_schema(own);
             this.create(&mut transaction, layout, &there.missing(own, models))
@@ -335,13 +341,17 @@ impl Tables {
             Layout::Shared(shared) => (shared, self.in_shared_schema(true).1),
             Layout::Dedicated { own, .. } => (own, self.in_own_schema(own).1),
         };
-        let there = Inventory::read(transaction, std::slice::from_ref(schema)).await?;
+        let there = self
+            .inventory(transaction, std::slice::from_ref(schema))
+            .await?;
         self.admit_system(transaction, layout, &there, schema, &models)
             .await
     }
 
     /// Grants the system role the tables that are there already: it may have
-    /// been configured after they were made.
+    /// been configured after they were made. What it has is not granted again:
+    /// that would write to the catalog for every table at every start, and fail
+    /// where somebody alters one at the same time.
     async fn admit_system(
         &self,
         transaction: &mut Transaction,
@@ -358,10 +368,23 @@ impl Tables {
             schema.quoted(),
             quoted(role)
         );
-        let models = models.iter().filter(|model| there.holds(schema, model));
-        let grants = models.map(|model| model.grant(layout, role));
-        let sql: Vec<String> = std::iter::once(usage).chain(grants).collect();
-        Ok(transaction.conn().batch_execute(&sql.join(";\n")).await?)
+        let usage = (!there.is_open(schema)).then_some(usage);
+        let models = models.iter();
+        let due = models.filter(|model| there.holds(schema, model) && !there.grants(schema, model));
+        let grants = due.map(|model| model.grant(layout, role));
+        let sql: Vec<String> = usage.into_iter().chain(grants).collect();
+        if !sql.is_empty() {
+            transaction.conn().batch_execute(&sql.join(";\n")).await?;
+        }
+        Ok(())
+    }
+
+    async fn inventory(
+        &self,
+        transaction: &mut Transaction,
+        schemas: &[SchemaName],
+    ) -> Result<Inventory> {
+        Inventory::read(transaction, schemas, self.system()).await
     }
 
     async fn create(
@@ -383,33 +406,57 @@ impl Tables {
     }
 }
 
-/// Which schemas and tables are there.
-struct Inventory(BTreeMap<String, BTreeSet<String>>);
+/// Which schemas and tables are there, and what of them the system role has.
+struct Inventory(BTreeMap<String, There>);
+
+#[derive(Default)]
+struct There {
+    /// Whether the system role may enter.
+    open: bool,
+    /// Each table with what the system role may do with it.
+    tables: BTreeMap<String, Vec<String>>,
+}
 
 impl Inventory {
-    async fn read(transaction: &mut Transaction, schemas: &[SchemaName]) -> Result<Self> {
+    async fn read(
+        transaction: &mut Transaction,
+        schemas: &[SchemaName],
+        system: Option<&str>,
+    ) -> Result<Self> {
         #[derive(diesel::QueryableByName)]
         struct Row {
             #[diesel(sql_type = Text)]
             schema: String,
             #[diesel(sql_type = Nullable<Text>)]
             table: Option<String>,
+            #[diesel(sql_type = Bool)]
+            open: bool,
+            #[diesel(sql_type = Array<Text>)]
+            granted: Vec<String>,
         }
         let schemas: Vec<&str> = schemas.iter().map(SchemaName::as_str).collect();
         let rows: Vec<Row> = diesel::sql_query(
-            "SELECT n.nspname::text AS schema, c.relname::text AS table \
+            "SELECT n.nspname::text AS schema, c.relname::text AS table, \
+             coalesce(has_schema_privilege($2, n.oid, 'USAGE'), false) AS open, \
+             ARRAY(SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p \
+                 WHERE has_table_privilege($2, c.oid, p)) AS granted \
              FROM pg_catalog.pg_namespace n \
              LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p') \
              WHERE n.nspname = ANY($1)",
         )
         .bind::<Array<Text>, _>(schemas)
+        .bind::<Nullable<Text>, _>(system)
         .load(transaction.conn())
         .await?;
-        let mut there = BTreeMap::<_, BTreeSet<_>>::new();
+        let mut all = BTreeMap::<_, There>::new();
         for row in rows {
-            there.entry(row.schema).or_default().extend(row.table);
+            let there = all.entry(row.schema).or_default();
+            there.open = row.open;
+            there
+                .tables
+                .extend(row.table.map(|table| (table, row.granted)));
         }
-        Ok(Self(there))
+        Ok(Self(all))
     }
 
     fn has(&self, schema: &SchemaName) -> bool {
@@ -417,8 +464,7 @@ impl Inventory {
     }
 
     fn has_table(&self, schema: &SchemaName, table: &str) -> bool {
-        let tables = self.0.get(schema.as_str());
-        tables.is_some_and(|tables| tables.contains(table))
+        self.granted(schema, table).is_some()
     }
 
     fn missing(
@@ -431,7 +477,25 @@ impl Inventory {
     }
 
     fn holds(&self, schema: &SchemaName, model: &ModelDef) -> bool {
-        let tables = self.0.get(schema.as_str());
-        tables.is_some_and(|tables| tables.contains(model.table))
+        self.has_table(schema, model.table)
+    }
+
+    /// Whether the system role may enter the schema.
+    fn is_open(&self, schema: &SchemaName) -> bool {
+        let there = self.0.get(schema.as_str());
+        there.is_some_and(|there| there.open)
+    }
+
+    /// Whether the system role has all that it should have of a table.
+    fn grants(&self, schema: &SchemaName, model: &ModelDef) -> bool {
+        let granted = self.granted(schema, model.table).unwrap_or_default();
+        let due = model.privileges();
+        due.iter().all(|due| granted.iter().any(|has| has == due))
+    }
+
+    /// What the system role may do with a table that is there.
+    fn granted(&self, schema: &SchemaName, table: &str) -> Option<&[String]> {
+        let there = self.0.get(schema.as_str())?;
+        there.tables.get(table).map(Vec::as_slice)
     }
 }
