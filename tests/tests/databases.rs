@@ -89,6 +89,29 @@ async fn many_databases_share_few_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_a_place_keeps_it_while_there_is_room_for_all() {
+    let vars = [
+        ("TENANCY_MAX_CONNECTIONS", "9"),
+        ("TENANCY_POOL_TIMEOUT", "30"),
+    ];
+    let (database, shop) = serve(6, &vars).await;
+    // More at once than places, as each pool may have four.
+    let readers = (0..8).map(async |reader: usize| {
+        for n in 0..100 {
+            let tenant = SLUGS[(reader * 5 + n * 7) % 6];
+            shop.tenant(tenant).get("/todos").await.json(200);
+        }
+    });
+    join_all(readers).await;
+    let opened = "SELECT coalesce(sum(sessions), 0)::bigint FROM pg_stat_database \
+         WHERE datname IN (SELECT database_name FROM tenancy.tenants)";
+    let opened: i64 = database.value(opened).await;
+    println!("{opened} connections for 800 requests");
+    // Those that made and proved them, nine, and a few in their place.
+    assert!(opened < 160, "{opened} connections for 800 requests");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_database_used_longest_ago_gives_up_its_connection() {
     let vars = [("TENANCY_MAX_CONNECTIONS", "2")];
     let (database, shop) = serve(3, &vars).await;

@@ -272,6 +272,16 @@ async fn a_process_killed_while_it_migrates_is_followed_by_one_that_finishes() {
             let lose = format!("DROP TABLE IF EXISTS {schema}.todos CASCADE");
             superuser.batch_execute(&lose).await.unwrap();
             let finished = bench.command(&["migrate"], turns).await;
+            // With everything that belongs to it, or not there.
+            let whole = format!(
+                "SELECT count(*) FROM pg_class c WHERE c.oid = to_regclass('{schema}.todos') \
+                 AND (NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid \
+                     AND k.contype = 'p') OR c.relacl IS NULL \
+                     OR '{strategy}' = 'rls' AND (NOT c.relforcerowsecurity \
+                     OR (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) <> 2))"
+            );
+            let half: i64 = superuser.query_one(&whole, &[]).await.unwrap().get(0);
+            assert_eq!(half, 0, "{strategy} after {turns} turns");
             if finished {
                 break;
             }

@@ -17,6 +17,7 @@ mod migrations;
 mod owned;
 mod pooler;
 mod provisioning;
+mod races;
 mod readme;
 mod scoped;
 mod servers;

@@ -3,13 +3,18 @@
 //! A pool for each database would be as many connections as there are tenants
 //! times the size of a pool, and servers allow a few hundred. So a connection
 //! is opened only with a place in the [`Budget`]. When none is free, pools give
-//! theirs up: the one that was used longest ago an idle connection, and every
-//! pool the next one that comes back, because somebody is waiting. Nobody's
-//! request does that work: it waits for its place and no more.
+//! theirs up: one that lies idle, or where none does the next that comes back.
+//! One place is promised to each who waits and no more, or few waiting would
+//! close the connections of many. Nobody's request does that work: it waits for
+//! its place and no more.
+//!
+//! A pool that has a connection and wants another one is served by the first as
+//! well, a moment later. It does not take others their only connection, unless
+//! that was not used for a while: pools would else open connections in turns.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -22,27 +27,67 @@ const OPENING_PER_SERVER: usize = 4;
 #[derive(Debug)]
 pub(super) struct Budget {
     places: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    queue: Mutex<Queue>,
     wanted: Notify,
     opening: Mutex<HashMap<(String, u16), Arc<Semaphore>>>,
 }
+
+/// Who waits for a place.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: usize,
+    /// For how many of them a connection is being closed.
+    promised: usize,
+    /// Whether none lay idle when one was last looked for.
+    none_idle: bool,
+    /// How many more wait who have a connection to go on with.
+    growing: usize,
+}
+
+/// A place that a pool's connection has, until that closes.
+#[derive(Debug)]
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+    open: Arc<AtomicUsize>,
+}
+
+impl Place {
+    /// The place is one of those that `open` counts.
+    pub(super) fn new(permit: OwnedSemaphorePermit, open: Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self {
+            _permit: permit,
+            open,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How often a pool that grows looks for a free place.
+const LOOK: Duration = Duration::from_millis(20);
 
 impl Budget {
     pub(super) fn new(places: u32) -> Arc<Self> {
         Arc::new(Self {
             places: Arc::new(Semaphore::new(places as usize)),
-            waiting: AtomicUsize::new(0),
+            queue: Mutex::default(),
             wanted: Notify::new(),
             opening: Mutex::default(),
         })
     }
 
     /// A place, and leave to open a connection to this server; `None` when there
-    /// was none in time.
+    /// was none in time. `open` says how many the pool has.
     pub(super) async fn claim(
         &self,
         server: (String, u16),
         wait: Duration,
+        open: &AtomicUsize,
     ) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
         let opening = {
             let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,29 +99,62 @@ impl Budget {
         };
         let both = async {
             let leave = opening.acquire_owned().await.ok()?;
-            Some((self.place().await?, leave))
+            Some((self.place(open).await?, leave))
         };
         tokio::time::timeout(wait, both).await.ok().flatten()
     }
 
-    async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+    async fn place(&self, open: &AtomicUsize) -> Option<OwnedSemaphorePermit> {
+        let free = || Arc::clone(&self.places).try_acquire_owned().ok();
+        if let Some(place) = free() {
             return Some(place);
         }
-        let _waiting = Waiting::one(&self.waiting);
+        if open.load(Ordering::Relaxed) > 0 {
+            let _growing = Growing::one(self);
+            while open.load(Ordering::Relaxed) > 0 {
+                self.wanted.notify_one();
+                tokio::time::sleep(LOOK).await;
+                if let Some(place) = free() {
+                    return Some(place);
+                }
+            }
+        }
+        let _waiting = Waiting::one(self);
         self.wanted.notify_one();
         Arc::clone(&self.places).acquire_owned().await.ok()
     }
 
-    /// Whether somebody waits for a place.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.missing() > 0
+    /// Whether a pool that has a connection wants another one, and none is free.
+    pub(super) fn is_growth_wanted(&self) -> bool {
+        self.queue().growing > 0 && self.places.available_permits() == 0
     }
 
-    /// How many places more are waited for than there are.
-    pub(super) fn missing(&self) -> usize {
-        let waiting = self.waiting.load(Ordering::Relaxed);
-        waiting.saturating_sub(self.places.available_permits())
+    /// Promises the place of a connection that is about to be closed to somebody
+    /// who waits; not if there is nobody, and nothing needs to be closed.
+    pub(super) fn promise(&self) -> bool {
+        let free = self.places.available_permits();
+        let mut queue = self.queue();
+        let wanted = queue.waiting > queue.promised + free;
+        queue.promised += usize::from(wanted);
+        wanted
+    }
+
+    /// Takes a promise back: there was nothing to close. The next connection that
+    /// comes back is closed instead.
+    pub(super) fn take_back(&self) {
+        let mut queue = self.queue();
+        queue.promised = queue.promised.saturating_sub(1);
+        queue.none_idle = true;
+    }
+
+    /// Whether a connection that comes back is to be closed for somebody else.
+    pub(super) fn wants_returning(&self) -> bool {
+        self.queue().none_idle && self.promise()
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // Nothing under the lock can leave it half changed.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until somebody waits for a place.
@@ -85,19 +163,39 @@ impl Budget {
     }
 }
 
+/// Counts who wants to grow, also when that is given up.
+struct Growing<'a>(&'a Budget);
+
+impl<'a> Growing<'a> {
+    fn one(budget: &'a Budget) -> Self {
+        budget.queue().growing += 1;
+        Self(budget)
+    }
+}
+
+impl Drop for Growing<'_> {
+    fn drop(&mut self) {
+        self.0.queue().growing -= 1;
+    }
+}
+
 /// Counts who waits, also when the wait is given up.
-struct Waiting<'a>(&'a AtomicUsize);
+struct Waiting<'a>(&'a Budget);
 
 impl<'a> Waiting<'a> {
-    fn one(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+    fn one(budget: &'a Budget) -> Self {
+        budget.queue().waiting += 1;
+        Self(budget)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let mut queue = self.0.queue();
+        queue.waiting -= 1;
+        // Its promise is kept, or goes to the next in the queue.
+        queue.promised = queue.promised.saturating_sub(1).min(queue.waiting);
+        queue.none_idle &= queue.waiting > 0;
     }
 }
 
@@ -107,30 +205,57 @@ mod tests {
 
     const SOON: Duration = Duration::from_millis(50);
 
+    /// A pool without a connection.
+    static NONE: AtomicUsize = AtomicUsize::new(0);
+
     #[tokio::test]
-    async fn no_more_places_than_there_are_and_a_wait_that_ends() {
+    async fn who_has_a_connection_waits_for_a_free_place_only() {
         let budget = Budget::new(1);
         let server = || ("db1".to_owned(), 5432);
-        let (place, leave) = budget.claim(server(), SOON).await.unwrap();
+        let (place, _leave) = budget.claim(server(), SOON, &NONE).await.unwrap();
+        let one = AtomicUsize::new(1);
+        let grow = budget.claim(server(), SOON * 20, &one);
+        let watch = async {
+            budget.wanted().await;
+            assert!(budget.is_growth_wanted());
+            assert!(!budget.promise(), "nobody gives up a place in use for it");
+            drop(place);
+        };
+        let (grown, ()) = tokio::join!(grow, watch);
+        assert!(grown.is_some());
+        assert!(!budget.is_growth_wanted());
+    }
+
+    #[tokio::test]
+    async fn no_more_places_than_there_are_and_one_promise_for_each_who_waits() {
+        let budget = Budget::new(1);
+        let server = || ("db1".to_owned(), 5432);
+        let (place, leave) = budget.claim(server(), SOON, &NONE).await.unwrap();
         drop(leave);
-        assert!(!budget.is_wanted());
-        assert!(budget.claim(server(), SOON).await.is_none());
-        assert!(!budget.is_wanted(), "who gave up does not wait");
+        assert!(!budget.promise(), "nobody waits");
+        assert!(budget.claim(server(), SOON, &NONE).await.is_none());
+        assert!(!budget.promise(), "who gave up does not wait");
         let waiting = tokio::spawn({
             let budget = Arc::clone(&budget);
             async move {
-                budget
-                    .claim(("db2".to_owned(), 1), SOON * 100)
-                    .await
-                    .is_some()
+                let claim = budget.claim(("db2".to_owned(), 1), SOON * 100, &NONE);
+                claim.await.is_some()
             }
         });
+        // The first was for the one that gave up.
         budget.wanted().await;
-        while !budget.is_wanted() {
+        while budget.queue().waiting == 0 {
             tokio::task::yield_now().await;
         }
+        assert!(!budget.wants_returning(), "an idle one is looked for first");
+        assert!(budget.promise());
+        assert!(!budget.promise(), "one is enough");
+        budget.take_back();
+        assert!(budget.wants_returning());
+        assert!(!budget.wants_returning());
         drop(place);
         assert!(waiting.await.unwrap());
+        assert_eq!(budget.queue().promised, 0);
     }
 
     #[tokio::test]
@@ -139,9 +264,14 @@ mod tests {
         let dead = || ("dead".to_owned(), 1);
         let mut held = Vec::new();
         for _ in 0..OPENING_PER_SERVER {
-            held.push(budget.claim(dead(), SOON).await.unwrap());
+            held.push(budget.claim(dead(), SOON, &NONE).await.unwrap());
         }
-        assert!(budget.claim(dead(), SOON).await.is_none());
-        assert!(budget.claim(("live".to_owned(), 1), SOON).await.is_some());
+        assert!(budget.claim(dead(), SOON, &NONE).await.is_none());
+        assert!(
+            budget
+                .claim(("live".to_owned(), 1), SOON, &NONE)
+                .await
+                .is_some()
+        );
     }
 }

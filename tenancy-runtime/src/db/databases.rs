@@ -9,11 +9,15 @@ use tokio::sync::OnceCell;
 use super::budget::Budget;
 use super::login::DatabaseLogin;
 use super::pool::{Pool, PoolSettings, PooledSession};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tenant::{DatabaseAddress, SchemaName};
 
 /// The longest time between two looks for pools that nobody used.
 const ROUND: Duration = Duration::from_secs(30);
+
+/// After which time without use a pool's only connection may go to a pool that
+/// has one and wants another.
+const SPARE: Duration = Duration::from_secs(1);
 
 /// How the databases of tenants are pooled.
 #[derive(Debug, Clone)]
@@ -107,10 +111,16 @@ impl Databases {
         schema: &SchemaName,
     ) -> Result<PooledSession> {
         let (pool, proved) = self.used(address);
-        proved
-            .get_or_try_init(|| (self.0.prove)(pool.clone(), schema.clone()))
-            .await?;
-        pool.get().await
+        let session = async {
+            proved
+                .get_or_try_init(|| (self.0.prove)(pool.clone(), schema.clone()))
+                .await?;
+            pool.get().await
+        };
+        // Of many who ask for one that does not answer each waits as long, and
+        // not one after the other.
+        let session = tokio::time::timeout(self.0.settings.wait, session).await;
+        session.map_err(|_| Error::unavailable("no database connection became free in time"))?
     }
 
     /// Proves the database at `address`, whether or not it was before.
@@ -176,23 +186,42 @@ impl Inner {
         )
     }
 
-    /// Closes an idle connection of the pool that was used longest ago.
-    fn give_up_one(&self) {
-        let mut pools: Vec<(Instant, Pool)> = {
+    /// Closes idle connections until a place is promised to each who waits. First
+    /// where there are several, as a pool without any opens one at its next use;
+    /// of those that are alike, where the pool was used longest ago.
+    fn give_up_idle(&self) {
+        while self.budget.promise() {
+            if !self.give_up_one(|_, _| true) {
+                self.budget.take_back();
+                return;
+            }
+        }
+        if self.budget.is_growth_wanted() {
+            self.give_up_one(|idle, last| idle > 1 || last.elapsed() > SPARE);
+        }
+    }
+
+    /// Closes an idle connection of a pool that is `spare`: judged by how many
+    /// idle ones it has, and when it was last used.
+    fn give_up_one(&self, spare: impl Fn(u32, Instant) -> bool) -> bool {
+        let mut pools: Vec<_> = {
             let open = self.open();
-            let idle = open.pools.values();
-            let idle = idle.filter(|used| used.pool.idle_connections() > 0);
-            idle.map(|used| (used.last, used.pool.clone())).collect()
+            let all = open.pools.values();
+            let all = all.map(|used| (used.pool.idle_connections(), used));
+            let idle = all.filter(|(idle, used)| *idle > 0 && spare(*idle, used.last));
+            idle.map(|(idle, used)| (idle < 2, used.last, used.pool.clone()))
+                .collect()
         };
-        pools.sort_by_key(|(last, _)| *last);
-        for (_, pool) in pools {
+        pools.sort_by_key(|(few, last, _)| (*few, *last));
+        for (_, _, pool) in pools {
             // An idle connection is had at once; if somebody else was faster
             // there is one that comes back.
             if let Some(Ok(mut session)) = pool.get().now_or_never() {
                 session.state.taint();
-                return;
+                return true;
             }
         }
+        false
     }
 
     /// Forgets the pools that have no connection and that nobody asked for.
@@ -216,10 +245,7 @@ async fn tend(databases: Weak<Inner>) {
             return;
         };
         if wanted {
-            // Several may have asked in the meantime.
-            for _ in 0..inner.budget.missing() {
-                inner.give_up_one();
-            }
+            inner.give_up_idle();
         } else {
             inner.forget_unused();
         }

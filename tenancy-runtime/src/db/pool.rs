@@ -1,9 +1,10 @@
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use diesel::result::ConnectionError;
 
-use super::budget::Budget;
+use super::budget::{Budget, Place};
 use super::session::Session;
 use crate::error::Error;
 use crate::isolation::Scope;
@@ -79,6 +80,7 @@ impl Pool {
                 wait: settings.wait,
                 prepared_statements: settings.prepared_statements,
                 budget,
+                open: Arc::default(),
             });
         Self {
             inner,
@@ -201,6 +203,8 @@ pub struct SessionManager {
     prepared_statements: bool,
     /// Shared with other pools; without one a pool's own size is all.
     budget: Option<Arc<Budget>>,
+    /// How many places of the budget this pool has.
+    open: Arc<AtomicUsize>,
 }
 
 impl SessionManager {
@@ -219,15 +223,22 @@ impl bb8::ManageConnection for SessionManager {
     type Error = ConnectionError;
 
     async fn connect(&self) -> Result<Session, ConnectionError> {
-        let Some(budget) = &self.budget else {
-            return Session::open(&self.login, self.prepared_statements, None).await;
+        let (place, _leave) = match &self.budget {
+            Some(budget) => {
+                let claim = budget.claim(self.server(), self.wait, &self.open).await;
+                let (place, leave) = claim.ok_or_else(|| {
+                    ConnectionError::BadConnection(
+                        "all connections of the budget are in use".to_owned(),
+                    )
+                })?;
+                let place = Place::new(place, Arc::clone(&self.open));
+                (Some(place), Some(leave))
+            }
+            None => (None, None),
         };
-        let claim = budget.claim(self.server(), self.wait).await;
-        let (place, _leave) = claim.ok_or_else(|| {
-            ConnectionError::BadConnection("all connections of the budget are in use".to_owned())
-        })?;
-        let open = Session::open(&self.login, self.prepared_statements, Some(place));
-        // A server that does not answer holds its place no longer than this.
+        let open = Session::open(&self.login, self.prepared_statements, place);
+        // A server that takes connections and says nothing must hold up nobody
+        // for longer.
         tokio::time::timeout(self.wait, open)
             .await
             .map_err(|_| ConnectionError::BadConnection("the server does not answer".to_owned()))?
@@ -245,8 +256,11 @@ impl bb8::ManageConnection for SessionManager {
     }
 
     fn has_broken(&self, session: &mut Session) -> bool {
-        let wanted_elsewhere = self.budget.as_ref().is_some_and(|b| b.is_wanted());
-        std::thread::panicking() || !session.is_clean() || wanted_elsewhere
+        // Last, as it promises the place to somebody.
+        let wanted_elsewhere = |budget: &Arc<Budget>| budget.wants_returning();
+        std::thread::panicking()
+            || !session.is_clean()
+            || self.budget.as_ref().is_some_and(wanted_elsewhere)
     }
 }
 

@@ -6,9 +6,9 @@ use diesel::connection::{CacheSize, TransactionManagerStatus};
 use diesel::result::{ConnectionError, Error};
 use diesel_async::pooled_connection::PoolableConnection;
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::{Config, NoTls};
 
+use super::budget::Place;
 use super::pipeline::StatementKey;
 use super::qualify::Residue;
 use super::residue::SETUP;
@@ -27,7 +27,7 @@ pub struct Session {
     pub(super) conn: AsyncPgConnection,
     pub(super) state: SessionState,
     /// Its place in a budget, given back when it closes.
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<Place>,
 }
 
 /// What this side knows about a session.
@@ -67,7 +67,7 @@ impl Session {
     pub(super) async fn open(
         login: &Config,
         prepares: bool,
-        place: Option<OwnedSemaphorePermit>,
+        place: Option<Place>,
     ) -> Result<Self, ConnectionError> {
         let (mut conn, setup) = if prepares {
             (establish(login).await?, SETUP)

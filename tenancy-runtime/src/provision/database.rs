@@ -90,9 +90,13 @@ impl TenantDatabases {
         })
     }
 
-    /// Makes the database, unless an earlier attempt for the same tenant has
-    /// made it (`again`).
-    pub(super) async fn create(&self, address: &DatabaseAddress, again: bool) -> Result<()> {
+    /// Makes the database, unless it is there: its name is the tenant's own, so an
+    /// earlier attempt has made it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`] when it belongs to another role.
+    pub(super) async fn create(&self, address: &DatabaseAddress) -> Result<()> {
         let server = self.beside(self.owner()?, address);
         server.check_login().await?;
         match owner_of(&server, address).await? {
@@ -101,8 +105,8 @@ impl TenantDatabases {
                 let sql = format!("CREATE DATABASE {}", address.name().quoted());
                 server.run(&sql).await
             }
-            Some(ours) if ours && again => Ok(()),
-            Some(_) => Err(Error::Conflict(format!(
+            Some(true) => Ok(()),
+            Some(false) => Err(Error::Conflict(format!(
                 "the database {address} exists already and is not this tenant's"
             ))),
         }

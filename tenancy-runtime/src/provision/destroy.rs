@@ -38,13 +38,15 @@ impl Provisioner {
     /// its server is away or its tables stay in use: then it remains
     /// `destroying`, and destroying it again goes on.
     pub async fn destroy(&self, slug: &Slug) -> Result<Receipt> {
-        let record = match self.change(slug, TenantRecord::destroy).await {
-            Ok(record) => record,
-            Err(Error::NotFound) => return self.receipt(slug).await,
-            Err(error) => return Err(error),
-        };
-        let this = self.clone();
-        let receipt = detached(async move { this.erase(record).await }).await?;
+        let (this, slug) = (self.clone(), slug.clone());
+        let receipt = detached(async move {
+            match this.change(&slug, TenantRecord::destroy).await {
+                Ok(record) => this.erase(record).await,
+                Err(Error::NotFound) => this.receipt(&slug).await,
+                Err(error) => Err(error),
+            }
+        });
+        let receipt = receipt.await?;
         tracing::info!(tenant = %receipt.slug, rows = ?receipt.rows, "destroyed");
         Ok(receipt)
     }
@@ -58,7 +60,7 @@ impl Provisioner {
         self.registry.receipt(slug).await?.ok_or(Error::NotFound)
     }
 
-    async fn erase(&self, record: TenantRecord) -> Result<Receipt> {
+    pub(super) async fn erase(&self, record: TenantRecord) -> Result<Receipt> {
         for attempt in 1.. {
             match self.try_erase(&record).await {
                 // Each waited for the other, and PostgreSQL chose us to give way.
@@ -191,10 +193,9 @@ async fn delete_rows(
     .await?;
     // One statement for all tables: they may refer to each other, and keys are
     // checked when the statement ends.
-    let deletes = tables.iter().map(|table| {
+    let deletes = tables.iter().enumerate().map(|(number, table)| {
         format!(
-            "{} AS (DELETE FROM {shared}.{} WHERE {} = '{id}' RETURNING 1)",
-            quoted(&format!("of {table}")),
+            "d{number} AS (DELETE FROM {shared}.{} WHERE {} = '{id}' RETURNING 1)",
             quoted(table),
             rls::COLUMN
         )
@@ -203,7 +204,7 @@ async fn delete_rows(
     let counts = match deletes.as_slice() {
         [] => Counts::new(),
         deletes => {
-            let from = |table: &str| quoted(&format!("of {table}"));
+            let from = |number: usize| format!("d{number}");
             let sql = format!("WITH {} {}", deletes.join(", "), counts_of(&tables, &from));
             counted(conn, &sql).await?
         }
@@ -255,23 +256,25 @@ async fn count_rows(conn: &mut AsyncPgConnection, schema: &SchemaName) -> Result
     if tables.is_empty() {
         return Ok(Counts::new());
     }
-    let from = |table: &str| format!("{}.{}", schema.quoted(), quoted(table));
-    let names: Vec<String> = tables.iter().map(|table| from(table)).collect();
+    let names = tables.iter();
+    let names = names.map(|table| format!("{}.{}", schema.quoted(), quoted(table)));
+    let names: Vec<String> = names.collect();
     conn.batch_execute(&format!(
         "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
         names.join(", ")
     ))
     .await?;
+    let from = |number: usize| names[number].clone();
     counted(conn, &counts_of(&tables, &from)).await
 }
 
 /// A query for the number of rows of each table, read `from` where it says.
-fn counts_of(tables: &[String], from: &dyn Fn(&str) -> String) -> String {
-    let counts = tables.iter().map(|table| {
+fn counts_of(tables: &[String], from: &dyn Fn(usize) -> String) -> String {
+    let counts = tables.iter().enumerate().map(|(number, table)| {
         format!(
             "SELECT '{}' AS name, count(*) AS rows FROM {}",
             table.replace('\'', "''"),
-            from(table)
+            from(number)
         )
     });
     counts.collect::<Vec<_>>().join(" UNION ALL ")

@@ -34,13 +34,10 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use crate::db::Transaction;
 use crate::error::{Error, Result};
 use crate::isolation::{Isolation, Strategy};
 use crate::registry::TenantRegistry;
-use crate::tenant::{
-    DatabaseAddress, Locator, NewTenant, SchemaName, Slug, TenantId, TenantRecord, TenantStatus,
-};
+use crate::tenant::{Locator, NewTenant, Slug, TenantId, TenantRecord, TenantStatus};
 
 pub use database::TenantDatabases;
 pub use migrations::Migration;
@@ -162,27 +159,47 @@ impl Provisioner {
         Ok(record)
     }
 
-    /// The entry, then the database with its tables.
-    async fn provision_database(&self, mut record: TenantRecord) -> Result<TenantRecord> {
-        record.status = TenantStatus::Provisioning;
-        let inserted = self.registry.insert(&record, self.max_tenants, None).await;
-        let new = match inserted {
-            Ok(()) => true,
-            Err(error @ Error::Conflict(_)) => {
-                let there = self.registry.find(&record.slug).await?;
-                let half_made = |there: &TenantRecord| there.status == TenantStatus::Provisioning;
-                record = there.filter(half_made).ok_or(error)?;
-                false
-            }
-            Err(error) => return Err(error),
-        };
+    /// The entry, then the database with its tables; from the first step on it is
+    /// nobody's to interrupt.
+    async fn provision_database(&self, record: TenantRecord) -> Result<TenantRecord> {
         let this = self.clone();
-        detached(async move { this.finish(&record, new).await }).await
+        detached(async move {
+            match this
+                .registry
+                .insert(&provisioning(&record), this.max_tenants, None)
+                .await
+            {
+                Ok(()) => this.finish_or_undo(&record).await,
+                Err(error @ Error::Conflict(_)) => {
+                    let there = this.registry.find(&record.slug).await?;
+                    let half_made =
+                        |there: &TenantRecord| there.status == TenantStatus::Provisioning;
+                    let there = there.filter(half_made).ok_or(error)?;
+                    this.finish(&there).await
+                }
+                Err(error) => Err(error),
+            }
+        })
+        .await
     }
 
-    /// Makes what a tenant that is `provisioning` lacks, and lets it in. If that
-    /// fails for a `new` one, it is undone.
-    async fn finish(&self, entry: &TenantRecord, new: bool) -> Result<TenantRecord> {
+    /// Finishes a tenant whose entry was made just now; if that fails, nothing of
+    /// it stays.
+    async fn finish_or_undo(&self, record: &TenantRecord) -> Result<TenantRecord> {
+        let finished = self.finish(record).await;
+        if let Err(cause) = &finished
+            && let Err(error) = self.undo(record).await
+        {
+            tracing::error!(
+                tenant = %record.slug, %cause, %error,
+                "half-made, and could not be undone: the next start goes on with it"
+            );
+        }
+        finished
+    }
+
+    /// Makes what a tenant that is `provisioning` lacks, and lets it in.
+    async fn finish(&self, entry: &TenantRecord) -> Result<TenantRecord> {
         let Some((_, tables)) = &self.data else {
             return Err(Error::internal("a tenant without a place is not half-made"));
         };
@@ -206,61 +223,43 @@ impl Provisioner {
             transaction.commit().await?;
             return Ok(record);
         }
-        let made = self
-            .make_database(&mut transaction, tables, &address, &schema, new)
-            .await;
-        if let Err(error) = made {
-            if new {
-                self.undo(&record, &address, transaction, &error).await;
-            }
-            return Err(error);
-        }
+        tables.databases()?.create(&address).await?;
+        tables
+            .fill_database(&mut transaction, &address, &schema, true)
+            .await?;
         record.provisioned()?;
         self.registry.save(&record, Some(&mut transaction)).await?;
         transaction.commit().await?;
         Ok(record)
     }
 
-    async fn make_database(
-        &self,
-        transaction: &mut Transaction,
-        tables: &Tables,
-        address: &DatabaseAddress,
-        schema: &SchemaName,
-        new: bool,
-    ) -> Result<()> {
-        tables.databases()?.create(address, !new).await?;
-        tables
-            .fill_database(transaction, address, schema, true)
-            .await
-    }
-
-    /// Leaves nothing of a tenant that could not be made. What cannot be undone
-    /// now either stays `provisioning`, and is finished or undone later.
-    async fn undo(
-        &self,
-        record: &TenantRecord,
-        address: &DatabaseAddress,
-        mut transaction: Transaction,
-        cause: &Error,
-    ) {
-        let undone = async {
-            let (_, tables) = self.data.as_ref().ok_or(Error::NotFound)?;
-            // One that was there before is somebody else's.
-            if !matches!(cause, Error::Conflict(_)) {
-                tables.databases()?.drop(address, tables.app_role()).await?;
+    /// Leaves nothing of a tenant that could not be made, unless somebody else has
+    /// finished it.
+    async fn undo(&self, entry: &TenantRecord) -> Result<()> {
+        let (Some((_, tables)), Some(Locator::Database(address, _))) = (&self.data, &entry.locator)
+        else {
+            return Err(Error::internal("only a database is made step by step"));
+        };
+        let mut transaction = tables.owner()?.begin().await?;
+        let locked = self
+            .registry
+            .lock(&entry.slug, Some(&mut transaction))
+            .await?;
+        let ours = |locked: &TenantRecord| {
+            locked.id == entry.id && locked.status == TenantStatus::Provisioning
+        };
+        if locked.as_ref().is_some_and(ours) {
+            let dropped = tables.databases()?.drop(address, tables.app_role()).await;
+            // One of another role's is not ours to drop, nor anything to go on with.
+            match dropped {
+                Ok(()) | Err(Error::Conflict(_)) => {}
+                Err(error) => return Err(error),
             }
             self.registry
-                .remove(record.id, None, Some(&mut transaction))
+                .remove(entry.id, None, Some(&mut transaction))
                 .await?;
-            transaction.commit().await
-        };
-        if let Err(error) = undone.await {
-            tracing::error!(
-                tenant = %record.slug, %cause, %error,
-                "half-made, and could not be undone: the next start goes on with it"
-            );
         }
+        transaction.commit().await
     }
 
     /// Goes on with tenants that a crash has left half-made or half-destroyed.
@@ -268,8 +267,9 @@ impl Provisioner {
     pub(crate) async fn resume(&self) -> Result<()> {
         for tenant in self.all().await? {
             let outcome = match tenant.status {
-                TenantStatus::Provisioning => self.finish(&tenant, false).await.map(drop),
-                TenantStatus::Destroying => self.destroy(&tenant.slug).await.map(drop),
+                TenantStatus::Provisioning => self.finish(&tenant).await.map(drop),
+                // That one, and no other that has its name by now.
+                TenantStatus::Destroying => self.erase(tenant.clone()).await.map(drop),
                 _ => continue,
             };
             match outcome {
@@ -333,6 +333,14 @@ impl Provisioner {
 impl std::fmt::Debug for Provisioner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Provisioner").finish_non_exhaustive()
+    }
+}
+
+/// The entry of a tenant whose database is yet to be made.
+fn provisioning(record: &TenantRecord) -> TenantRecord {
+    TenantRecord {
+        status: TenantStatus::Provisioning,
+        ..record.clone()
     }
 }
 

@@ -24,7 +24,9 @@ pub(super) async fn copy(
     let rows = read(from, shared, models).await?;
     // One statement for all: they may refer to each other, and PostgreSQL checks
     // that when the statement ends.
-    let parts: Vec<String> = models.iter().map(|model| parts(model, shared)).collect();
+    let parts = models.iter().enumerate();
+    let parts = parts.map(|(number, model)| parts_of(number, model, shared));
+    let parts: Vec<String> = parts.collect();
     let sql = format!(
         "WITH given AS (SELECT $1::jsonb AS tables), {} SELECT",
         parts.join(", ")
@@ -64,13 +66,10 @@ async fn read(from: &mut Transaction, shared: &SchemaName, models: &[&ModelDef])
 }
 
 /// The parts of the statement that bring one table up to date.
-fn parts(model: &ModelDef, shared: &SchemaName) -> String {
+fn parts_of(number: usize, model: &ModelDef, shared: &SchemaName) -> String {
     let table = format!("{}.{}", shared.quoted(), quoted(model.table));
-    let (given, put, gone) = (
-        quoted(&format!("given {}", model.table)),
-        quoted(&format!("put {}", model.table)),
-        quoted(&format!("gone {}", model.table)),
-    );
+    // Numbered, as the tables' own names may be as long as names can be.
+    let [given, put, gone] = ["given", "put", "gone"].map(|part| format!("{part}_{number}"));
     let list = |each: &dyn Fn(String) -> String, glue: &str, columns: &[&str]| {
         let columns: Vec<String> = columns.iter().map(|c| each(quoted(c))).collect();
         columns.join(glue)
