@@ -15,7 +15,7 @@ use crate::provision::{Tables, TenantDatabases, probe, verify};
 use crate::system;
 use crate::tenant::{DatabaseAddress, Locator, NewTenant, SchemaName, Slug, TenantStatus};
 
-/// How many tenants' own databases are worked on at a time.
+/// How many tenants' own databases are looked at at a time.
 const AT_A_TIME: usize = 8;
 
 impl Tenancy {
@@ -69,19 +69,23 @@ impl Tenancy {
             return Ok(Vec::new());
         }
         let places = self.places(only).await?;
-        Ok(each(places.databases, async |tenant: &OwnDatabase| {
-            let mut shared = tables.owner()?.begin().await?;
-            tables
-                .fill_database(&mut shared, &tenant.address, &tenant.schema, false)
-                .await?;
-            shared.commit().await?;
-            let place = Place {
-                owner: tables.databases()?.open(&tenant.address)?,
-                own: Some((tenant.slug.clone(), tenant.schema.clone())),
-            };
-            refuse(migrations::migrate(tables, vec![place]).await)
-        })
-        .await)
+        // Each holds a connection of the owner's while it works elsewhere.
+        let at_a_time = AT_A_TIME.min(tables.owner()?.size() as usize);
+        Ok(
+            each(places.databases, at_a_time, async |tenant: &OwnDatabase| {
+                let mut shared = tables.owner()?.begin().await?;
+                tables
+                    .fill_database(&mut shared, &tenant.address, &tenant.schema, false)
+                    .await?;
+                shared.commit().await?;
+                let place = Place {
+                    owner: tables.databases()?.open(&tenant.address)?,
+                    own: Some((tenant.slug.clone(), tenant.schema.clone())),
+                };
+                refuse(migrations::migrate(tables, vec![place]).await)
+            })
+            .await,
+        )
     }
 
     /// Everything that is not as it must be, in tenants' own databases as well,
@@ -104,7 +108,7 @@ impl Tenancy {
         };
         let places = self.places(only).await.unwrap_or_default();
         problems.extend(
-            each(places.databases, async |tenant: &OwnDatabase| {
+            each(places.databases, AT_A_TIME, async |tenant: &OwnDatabase| {
                 let pools = databases.pools();
                 pools.prove(&tenant.address, &tenant.schema).await
             })
@@ -278,6 +282,7 @@ struct OwnDatabase {
 /// wrong in any of them.
 async fn each(
     databases: Vec<OwnDatabase>,
+    at_a_time: usize,
     work: impl AsyncFn(&OwnDatabase) -> Result<()>,
 ) -> Vec<Problem> {
     let work = &work;
@@ -294,7 +299,7 @@ async fn each(
                 )]
             }
         })
-        .buffered(AT_A_TIME)
+        .buffered(at_a_time)
         .collect()
         .await;
     found.into_iter().flatten().collect()
