@@ -305,7 +305,10 @@ async fn a_server_killed_in_the_middle_leaves_whole_tenants_or_none() {
             for n in 0..20 {
                 let slug = format!("t-{round}-{n}");
                 let tenant = provisioner.provision(NewTenant::new(&slug)?).await?;
-                if n % 2 == 0 {
+                if n % 2 == 1 {
+                    let other = format!("r-{round}-{n}").parse()?;
+                    provisioner.rename(&tenant.slug, &other).await?;
+                } else {
                     provisioner.delete(&tenant.slug).await?;
                     provisioner.destroy(&tenant.slug).await?;
                 }
