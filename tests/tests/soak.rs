@@ -3,13 +3,11 @@
 //! stuck connection or open transaction.
 
 use std::collections::BTreeSet;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 
 use diesel_async::SimpleAsyncConnection as _;
 use integration::database::Database;
 use integration::http::Served;
+use integration::polls::polled;
 use tenancy::prelude::*;
 use tenancy::{Isolation, Strategy};
 
@@ -36,19 +34,6 @@ async fn serve() -> (Database, Served) {
     ];
     let shop = Served::start(app, &database, &vars).await;
     (database, shop)
-}
-
-/// Polls at most so often: then it is dropped where it stands.
-async fn cut_off<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let (mut future, mut left) = (pin!(future), polls);
-    poll_fn(move |context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        future.as_mut().poll(context).map(Some)
-    })
-    .await
 }
 
 /// What a task knows of its own work.
@@ -151,7 +136,7 @@ async fn work(db: TenantDb, tenant: String, task: usize, operations: usize) -> S
         } else {
             usize::MAX
         };
-        let outcome = cut_off(polls, operation(&db, &tenant, kind, &title, &mut seen)).await;
+        let outcome = polled(polls, operation(&db, &tenant, kind, &title, &mut seen)).await;
         match outcome {
             Some(outcome) => {
                 outcome.unwrap_or_else(|error| panic!("{title}: {error}"));

@@ -1,16 +1,14 @@
 //! Work across tenants: who may do it, what it leaves behind, and that nothing
 //! else reaches that far.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use diesel_async::{SimpleAsyncConnection as _, TransactionManager};
 use integration::database::Database;
 use integration::http::{Login, Served, start};
+use integration::polls::polled;
 use serde_json::json;
 use tenancy::prelude::*;
 use tenancy::{App, Isolation, Strategy};
@@ -234,19 +232,6 @@ async fn no_statement_leaves_the_audit_row_behind() {
     plain.batch_execute(work).await.unwrap();
     assert_eq!(done(&database).await, 0);
     assert_eq!(trail(&database).await, ["begun, done"; 5].join(", "));
-}
-
-/// Polls so often and no more; what came of it, if it came to an end.
-async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
-    let (mut future, mut left) = (pin!(future), times);
-    poll_fn(move |context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        future.as_mut().poll(context).map(Some)
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

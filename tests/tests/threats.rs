@@ -1,13 +1,11 @@
 //! Breaks known from the field: what is left on a connection, what an absent
 //! tenant means, and where a name leads whose table is gone.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use integration::database::Database;
 use integration::http::Served;
+use integration::polls::polled;
 use serde_json::json;
 use tenancy::prelude::*;
 use tenancy::{Isolation, Strategy};
@@ -46,19 +44,6 @@ fn new(title: String) -> NewTodo {
         done: None,
         project_id: None,
     }
-}
-
-/// Polls so often and no more; what came of it, if it came to an end.
-async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
-    let (mut future, mut left) = (pin!(future), times);
-    poll_fn(move |context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        future.as_mut().poll(context).map(Some)
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
