@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::routing::get;
 use diesel_async::{SimpleAsyncConnection as _, TransactionManager};
 use integration::database::Database;
 use integration::http::{Login, Served, start};
@@ -42,6 +43,15 @@ async fn all_titles(system: SystemAccess) -> Result<Json<Vec<(String, Vec<String
         all.push((slug.to_string(), titles?));
     }
     Ok(Json(all))
+}
+
+/// By this name the macro does not know it.
+type Tenants = Provisioner;
+
+/// A mistake: tenants come here, too.
+#[tenant_handler(get, "/anyone", tenant = "optional")]
+async fn anyone(_: Tenants) -> &'static str {
+    "reached"
 }
 
 fn app() -> App {
@@ -503,14 +513,17 @@ async fn a_round_that_is_abandoned_leaves_no_tenant_half_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_operator_s_route_has_system_access_and_a_tenant_s_has_not() {
+async fn what_reaches_all_tenants_is_an_operator_s_route_s_and_no_tenant_s() {
     let database = Database::empty().await;
-    let by_hand = |path| {
-        let answer = async |_: SystemAccess| "reached";
-        Router::new().route(path, axum::routing::get(answer))
+    let by_hand = |under| {
+        let access = get(async |_: SystemAccess| "reached");
+        let provisioner = get(async |_: Provisioner| "reached");
+        let routes = Router::new().route("/access", access);
+        Router::new().nest(under, routes.route("/provisioner", provisioner))
     };
     let system = database.system_url();
     let app = app()
+        .route::<anyone>()
         .merge(by_hand("/tenants"))
         .merge_public(by_hand("/public"));
     let vars = [("TENANCY_SYSTEM_DATABASE_URL", &*system)];
@@ -521,12 +534,17 @@ async fn an_operator_s_route_has_system_access_and_a_tenant_s_has_not() {
         assert_eq!(caller.get("/operators/count").await.json(200), 1);
         let titles = caller.get("/operators/titles").await.json(200);
         assert_eq!(titles, json!([[A, ["of a"]], [B, []], [OWN, []]]));
-        assert_eq!(caller.get("/public").await.text(), "reached");
+        // It is the route that decides, and not whether the request names a tenant.
+        assert_eq!(caller.get("/anyone").await.problem(500), "internal");
+        for extractor in ["access", "provisioner"] {
+            let reached = caller.get(&format!("/public/{extractor}")).await;
+            assert_eq!(reached.text(), "reached", "{extractor}");
+        }
     }
-    assert_eq!(
-        shop.tenant(A).get("/tenants").await.problem(500),
-        "internal"
-    );
+    for extractor in ["access", "provisioner"] {
+        let refused = shop.tenant(A).get(&format!("/tenants/{extractor}")).await;
+        assert_eq!(refused.problem(500), "internal", "{extractor}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -25,8 +25,8 @@ const BODY: &[&str] = &[
 /// Extractors that exist only for a tenant.
 const TENANT: &[&str] = &["Tenant", "TenantConn", "TenantDb"];
 
-/// What works on the data of all tenants.
-const SYSTEM: &str = "SystemAccess";
+/// Extractors that reach all tenants.
+const ALL_TENANTS: &[&str] = &["Provisioner", "SystemAccess"];
 
 /// How many arguments axum gives a handler.
 const MAX_ARGUMENTS: usize = 16;
@@ -82,7 +82,7 @@ pub(super) fn check(
             );
         }
         tenant_argument(ty, tenant, errors);
-        system_argument(ty, tenant, errors);
+        argument_for_all_tenants(ty, tenant, errors);
         if written.is_routed() {
             router_state(ty, errors);
         }
@@ -191,17 +191,18 @@ fn tenant_argument(ty: &Type, tenant: TenantUse, errors: &mut Errors) {
     }
 }
 
-/// Who serves a tenant has no business with the data of all of them.
-fn system_argument(ty: &Type, tenant: TenantUse, errors: &mut Errors) {
-    if tenant != TenantUse::None && name_in(ty, &[SYSTEM]).is_some() {
-        errors.at(
-            ty,
-            format_args!(
-                "`{SYSTEM}` reaches the data of all tenants: give it a route of its own with \
-                 `tenant = \"none\"`, behind a check of who calls"
-            ),
-        );
-    }
+/// Who serves a tenant has no business with all of them.
+fn argument_for_all_tenants(ty: &Type, tenant: TenantUse, errors: &mut Errors) {
+    let Some(name) = name_in(ty, ALL_TENANTS).filter(|_| tenant != TenantUse::None) else {
+        return;
+    };
+    errors.at(
+        ty,
+        format_args!(
+            "`{name}` reaches all tenants: give it a route of its own with `tenant = \"none\"`, \
+             behind a check of who calls"
+        ),
+    );
 }
 
 /// The body can be read once, and by the last argument only.

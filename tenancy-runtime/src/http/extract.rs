@@ -29,6 +29,18 @@ fn admitted(parts: &Parts) -> Result<&RequestTenant> {
     })
 }
 
+/// Refuses what reaches every tenant on a route that admits one, also where the
+/// request names none: what serves tenants has no business with all of them.
+pub(crate) fn refuse_for_tenants(parts: &Parts, extractor: &str) -> Result<()> {
+    match parts.extensions.get::<RequestTenant>() {
+        None => Ok(()),
+        Some(_) => Err(Error::internal(format!(
+            "a handler of tenants' requests asks for `{extractor}`: give it a route of its own \
+             with `tenant = \"none\"`, or add its router with `App::merge_public`",
+        ))),
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Tenant {
     type Rejection = Error;
 

@@ -45,9 +45,8 @@ pub(crate) use relations::Exemption;
 pub use tables::Tables;
 
 /// Registers tenants and moves them through their lives. Cheap to clone; an
-/// extractor for handlers of the operator's own API.
-///
-/// It works for every tenant: put its routes behind a check of your own.
+/// extractor on routes with `tenant = "none"`: it works for every tenant, so put
+/// them behind a check of your own.
 ///
 /// ```
 /// use std::sync::Arc;

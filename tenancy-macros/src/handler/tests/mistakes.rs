@@ -380,18 +380,23 @@ fn tenants_that_are_not_there() {
 
 #[test]
 fn all_tenants_are_not_for_those_who_serve_one() {
-    let system = quote!(
-        async fn purge(system: SystemAccess) {}
-    );
-    let said = "`SystemAccess` reaches the data of all tenants: give it a route of its own with \
-                `tenant = \"none\"`, behind a check of who calls";
-    for attribute in [
-        quote!(post, "/purge"),
-        quote!(post, "/purge", tenant = "optional"),
-    ] {
-        assert_eq!(of(attribute, system.clone()), [said]);
+    for name in ["SystemAccess", "Provisioner"] {
+        let extractor = quote::format_ident!("{name}");
+        let handler = quote!(
+            async fn purge(all: #extractor) {}
+        );
+        let said = format!(
+            "`{name}` reaches all tenants: give it a route of its own with `tenant = \"none\"`, \
+             behind a check of who calls"
+        );
+        for attribute in [
+            quote!(post, "/purge"),
+            quote!(post, "/purge", tenant = "optional"),
+        ] {
+            assert_eq!(of(attribute, handler.clone()), [&*said]);
+        }
+        assert!(of(quote!(post, "/purge", tenant = "none"), handler).is_empty());
     }
-    assert!(of(quote!(post, "/purge", tenant = "none"), system).is_empty());
 }
 
 #[test]
