@@ -62,6 +62,10 @@ pub enum Error {
     /// The database cannot be had right now; the caller may try again.
     #[error("unavailable: {0}")]
     Unavailable(#[source] Source),
+    /// The schema or database in which a tenant's data would live is somebody
+    /// else's, and left alone. Only the log learns of it.
+    #[error("{0}")]
+    PlaceTaken(Problem),
     /// The application cannot start, for all of these reasons.
     #[error("{}", listed(.0))]
     CannotStart(Vec<Problem>),
@@ -151,9 +155,10 @@ impl Error {
                 Some(detail.clone()),
             ),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", None),
-            Self::CannotStart(_) | Self::WrongTenant { .. } | Self::Internal(_) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "internal", None)
-            }
+            Self::PlaceTaken(_)
+            | Self::CannotStart(_)
+            | Self::WrongTenant { .. }
+            | Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", None),
         }
     }
 }
@@ -162,7 +167,10 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         match &self {
             Self::Unavailable(cause) => tracing::warn!(%cause, "answered 503"),
-            Self::Internal(_) | Self::WrongTenant { .. } | Self::CannotStart(_) => {
+            Self::PlaceTaken(_)
+            | Self::CannotStart(_)
+            | Self::WrongTenant { .. }
+            | Self::Internal(_) => {
                 tracing::error!(error = %self, "answered 500");
             }
             _ => {}

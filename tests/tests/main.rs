@@ -15,6 +15,7 @@ mod joins;
 mod life;
 mod migrations;
 mod owned;
+mod places;
 mod pooler;
 mod provisioning;
 mod races;

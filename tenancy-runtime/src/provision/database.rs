@@ -95,7 +95,7 @@ impl TenantDatabases {
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`] when it belongs to another role.
+    /// [`Error::PlaceTaken`] when it belongs to another role.
     pub(super) async fn create(&self, address: &DatabaseAddress) -> Result<()> {
         let server = self.beside(self.owner()?, address);
         server.check_login().await?;
@@ -106,9 +106,7 @@ impl TenantDatabases {
                 server.run(&sql).await
             }
             Some(true) => Ok(()),
-            Some(false) => Err(Error::Conflict(format!(
-                "the database {address} exists already and is not this tenant's"
-            ))),
+            Some(false) => Err(taken(address)),
         }
     }
 
@@ -116,14 +114,12 @@ impl TenantDatabases {
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`] when it belongs to another role.
+    /// [`Error::PlaceTaken`] when it belongs to another role.
     pub(super) async fn exists(&self, address: &DatabaseAddress) -> Result<bool> {
         let server = self.beside(self.owner()?, address);
         server.check_login().await?;
         match owner_of(&server, address).await? {
-            Some(false) => Err(Error::Conflict(format!(
-                "the database {address} belongs to another role and is left alone"
-            ))),
+            Some(false) => Err(taken(address)),
             there => Ok(there.is_some()),
         }
     }
@@ -183,6 +179,14 @@ impl TenantDatabases {
              GRANT CONNECT ON DATABASE {name} TO {role}"
         )
     }
+}
+
+fn taken(address: &DatabaseAddress) -> Error {
+    Error::PlaceTaken(Problem::new(
+        format!("the database {address}"),
+        "belongs to another role and is left alone",
+        "if the data in it is this tenant's, make the owner's role its owner",
+    ))
 }
 
 /// Whether the database is the owner's own; `None` if there is none.

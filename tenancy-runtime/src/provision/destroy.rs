@@ -34,9 +34,10 @@ impl Provisioner {
     /// # Errors
     ///
     /// [`Error::NotFound`] when there is and was no such tenant,
-    /// [`Error::Conflict`] when it is not deleted, [`Error::Unavailable`] when
-    /// its server is away or its tables stay in use: then it remains
-    /// `destroying`, and destroying it again goes on.
+    /// [`Error::Conflict`] when it is not deleted, [`Error::PlaceTaken`] when its
+    /// database belongs to another role, [`Error::Unavailable`] when its server is
+    /// away or its tables stay in use: then it remains `destroying`, and
+    /// destroying it again goes on.
     pub async fn destroy(&self, slug: &Slug) -> Result<Receipt> {
         let (this, slug) = (self.clone(), slug.clone());
         let receipt = detached(async move {
@@ -130,18 +131,9 @@ fn receipt_of(record: &TenantRecord, rows: Counts) -> Receipt {
         id: record.id,
         slug: record.slug.clone(),
         isolation_strategy: record.strategy(),
-        dropped: record.locator.as_ref().and_then(dropped),
+        dropped: record.locator.as_ref().and_then(Locator::own_place),
         rows,
         destroyed_at: Utc::now(),
-    }
-}
-
-/// What is gone as a whole.
-fn dropped(locator: &Locator) -> Option<String> {
-    match locator {
-        Locator::Shared(_) => None,
-        Locator::Schema(schema) => Some(format!("the schema {schema}")),
-        Locator::Database(address, _) => Some(format!("the database {address}")),
     }
 }
 

@@ -102,9 +102,10 @@ impl Provisioner {
     /// # Errors
     ///
     /// [`Error::InvalidInput`] for a name, plan or feature that is none,
-    /// [`Error::Conflict`] when the slug is taken, [`Error::Unavailable`] when
-    /// the owner's login is not configured or a server is away, and those of the
-    /// database.
+    /// [`Error::Conflict`] when the slug is taken, [`Error::PlaceTaken`] when what
+    /// would be the tenant's schema or database is there already and somebody
+    /// else's, [`Error::Unavailable`] when the owner's login is not configured or
+    /// a server is away, and those of the database.
     pub async fn provision(&self, new: NewTenant) -> Result<TenantRecord> {
         new.check()?;
         let id = TenantId::generate();
@@ -251,7 +252,7 @@ impl Provisioner {
             let dropped = tables.databases()?.drop(address, tables.app_role()).await;
             // One of another role's is not ours to drop, nor anything to go on with.
             match dropped {
-                Ok(()) | Err(Error::Conflict(_)) => {}
+                Ok(()) | Err(Error::PlaceTaken(_)) => {}
                 Err(error) => return Err(error),
             }
             self.registry

@@ -1,9 +1,42 @@
+use diesel::OptionalExtension as _;
 use diesel::sql_types::{Array, Text};
+use diesel_async::RunQueryDsl as _;
 
-use crate::db::Pool;
-use crate::error::Result;
+use crate::db::{Pool, Transaction};
+use crate::error::{Error, Result};
 use crate::model::quoted;
 use crate::problem::Problem;
+use crate::tenant::SchemaName;
+
+/// Refuses a schema for a new tenant that is there already: whatever is in it is
+/// somebody's data. Asked beforehand, as Diesel does not tell this error of
+/// `CREATE SCHEMA` from others.
+pub(super) async fn refuse_taken(transaction: &mut Transaction, own: &SchemaName) -> Result<()> {
+    #[derive(diesel::QueryableByName)]
+    struct Owner {
+        #[diesel(sql_type = Text)]
+        role: String,
+    }
+    let owner: Option<Owner> = diesel::sql_query(
+        "SELECT pg_get_userbyid(nspowner)::text AS role FROM pg_catalog.pg_namespace \
+         WHERE nspname = $1",
+    )
+    .bind::<Text, _>(own.as_str())
+    .get_result(transaction.conn())
+    .await
+    .optional()?;
+    let Some(Owner { role }) = owner else {
+        return Ok(());
+    };
+    Err(Error::PlaceTaken(Problem::new(
+        format!("the schema {}", own.quoted()),
+        format!(
+            "is there already, belongs to {} and is left alone",
+            quoted(&role)
+        ),
+        "try again, as each attempt gets a schema of its own",
+    )))
+}
 
 #[derive(diesel::QueryableByName)]
 struct Closed {

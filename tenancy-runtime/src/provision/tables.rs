@@ -6,7 +6,7 @@ use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use super::database::TenantDatabases;
 use super::migrations::{self, Migration};
 use super::relations::Exemption;
-use super::shared_rows;
+use super::{schemas, shared_rows};
 use crate::db::{Pool, Transaction};
 use crate::error::{Error, Result};
 use crate::model::{Audience, Layout, ModelDef, ROLL, create_roll, quoted};
@@ -306,7 +306,7 @@ impl Tables {
         transaction: &mut Transaction,
         own: &SchemaName,
     ) -> Result<()> {
-        // Without IF NOT EXISTS: a schema that is there is somebody's data.
+        schemas::refuse_taken(transaction, own).await?;
         let sql = format!("CREATE SCHEMA {}; {}", own.quoted(), self.access(own));
         transaction.conn().batch_execute(&sql).await?;
         let (layout, models) = self.in_own_schema(own);

@@ -14,6 +14,9 @@ use crate::problem::Problem;
 /// Each step runs once, in order, and is never edited after a release.
 const STEPS: &[&str] = &[TENANTS, LIFE, SYSTEM_ACCESS];
 
+/// The keys that keep two tenants out of one place.
+pub(super) const OWN_PLACE: [&str; 2] = ["tenants_own_schema", "tenants_own_database"];
+
 const TENANTS: &str = "
     CREATE TABLE tenancy.tenants (
         id uuid PRIMARY KEY,

@@ -62,7 +62,8 @@ pub trait TenantRegistry: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Error::Conflict`] when the slug is taken
-    /// or there are too many tenants.
+    /// or there are too many tenants, [`Error::PlaceTaken`] when another tenant
+    /// has its schema or database.
     async fn insert(
         &self,
         tenant: &TenantRecord,

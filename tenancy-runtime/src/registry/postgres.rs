@@ -222,7 +222,8 @@ async fn insert(
         .bind::<Array<Text>, _>(features)
         .bind::<Timestamptz, _>(tenant.created_at)
         .execute(transaction.conn())
-        .await?;
+        .await
+        .map_err(|error| place_taken(error, tenant))?;
     if inserted == 0 {
         return Err(taken(&tenant.slug));
     }
@@ -230,6 +231,27 @@ async fn insert(
         Some(max) if count(transaction).await? > i64::from(max) => Err(full(max)),
         _ => Ok(()),
     }
+}
+
+/// Names the place that two tenants would have.
+fn place_taken(error: diesel::result::Error, tenant: &TenantRecord) -> Error {
+    use diesel::result::Error as Diesel;
+    let key = match &error {
+        Diesel::DatabaseError(DatabaseErrorKind::UniqueViolation, violated) => {
+            violated.constraint_name()
+        }
+        _ => None,
+    };
+    let key = key.filter(|key| migrations::OWN_PLACE.contains(key));
+    let place = tenant.locator.as_ref().and_then(Locator::own_place);
+    let Some((place, _)) = place.zip(key) else {
+        return error.into();
+    };
+    Error::PlaceTaken(Problem::new(
+        place,
+        "is another tenant's already",
+        format!("give the tenant `{}` a place of its own", tenant.slug),
+    ))
 }
 
 async fn count(transaction: &mut Transaction) -> Result<i64> {

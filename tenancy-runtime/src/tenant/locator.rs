@@ -46,6 +46,15 @@ impl Locator {
         }
     }
 
+    /// What no other tenant has a part in, in words; `None` in shared tables.
+    pub(crate) fn own_place(&self) -> Option<String> {
+        match self {
+            Self::Shared(_) => None,
+            Self::Schema(schema) => Some(format!("the schema {schema}")),
+            Self::Database(address, _) => Some(format!("the database {address}")),
+        }
+    }
+
     /// How data at such a place is kept apart.
     #[must_use]
     pub fn strategy(&self) -> Strategy {
