@@ -189,6 +189,17 @@ impl Database {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
+    /// The names of the databases that the owner has made for tenants.
+    pub async fn own_databases(&self) -> Vec<String> {
+        let sql = format!(
+            "SELECT datname::text FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba \
+             WHERE datname LIKE 't\\_%' AND r.rolname = '{}' ORDER BY 1",
+            self.owner_role()
+        );
+        let rows = self.superuser.query(&sql, &[]).await.expect("databases");
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
     /// A connection of the owner to another database of the server.
     pub async fn owner_at(&self, database: &str) -> Client {
         connect(self.owner_login.clone().dbname(database)).await

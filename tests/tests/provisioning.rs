@@ -8,6 +8,7 @@ use integration::database::Database;
 use integration::http::Served;
 use serde_json::json;
 use tenancy::prelude::*;
+use tenancy::tenant::Locator;
 use tenancy::{Isolation, Strategy};
 
 use crate::shop;
@@ -28,8 +29,8 @@ fn new(slug: &str) -> NewTenant {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_who_want_a_slug_at_once_one_gets_it() {
-    for strategy in [Strategy::Rls, Strategy::Schema] {
+async fn many_who_want_a_slug_at_once_make_one_tenant() {
+    for strategy in [Strategy::Rls, Strategy::Schema, Strategy::Database] {
         let database = Database::empty().await;
         let processes = [
             serve(&database, strategy).await,
@@ -43,16 +44,40 @@ async fn of_many_who_want_a_slug_at_once_one_gets_it() {
             .await
             .into_iter()
             .partition(Result::is_ok);
-        assert_eq!((won.len(), lost.len()), (1, 7));
+        // Where a database is made step by step, who meets an entry that is not
+        // finished cannot tell a crash from somebody at work, and helps.
+        let may_win = match strategy {
+            Strategy::Database => 1..=8,
+            _ => 1..=1,
+        };
+        assert!(may_win.contains(&won.len()), "{strategy}: {won:?}");
         for lost in lost {
             let error = lost.unwrap_err();
             assert!(matches!(error, Error::Conflict(_)), "{error}");
             assert!(error.to_string().contains("`acme-corp` exists already"));
         }
-        assert_eq!(database.value::<i64>(RECORDS).await, 1);
+        let tenants = processes[0].tenancy.provisioner().list(None, 10).await;
+        let tenants = tenants.unwrap();
+        assert_eq!(tenants.len(), 1, "{strategy}");
+        for won in won {
+            assert_eq!(won.unwrap(), tenants[0], "{strategy}");
+        }
         let schemas = i64::from(strategy == Strategy::Schema);
         assert_eq!(database.value::<i64>(SCHEMAS).await, schemas);
         assert_eq!(database.value::<i64>(HALF_MADE).await, 0);
+        let own = database.own_databases().await;
+        let expected = match &tenants[0].locator {
+            Some(Locator::Database(address, _)) => vec![address.name().to_string()],
+            _ => Vec::new(),
+        };
+        assert_eq!(own, expected, "{strategy}");
+        for shop in processes {
+            assert_eq!(
+                shop.tenant("acme-corp").get("/todos").await.json(200),
+                json!([])
+            );
+            assert!(shop.tenancy.verify().await.unwrap().is_empty());
+        }
     }
 }
 
