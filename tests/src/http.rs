@@ -29,6 +29,17 @@ impl Served {
         outcome.unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Starts `app` on an embedded database of its own, which ends with it.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn embedded(app: App) -> Self {
+        let place = ("TENANCY_EMBEDDED".to_owned(), "temporary".to_owned());
+        let outcome = listen(app, vec![place]).await;
+        outcome.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// A caller that names this tenant.
     pub fn tenant<'a>(&'a self, slug: &'a str) -> Caller<'a> {
         self.site.tenant(slug)
@@ -80,7 +91,11 @@ pub async fn start(
     }
     let vars = vars.iter().map(|&(n, v)| (n.to_owned(), v.to_owned()));
     all.extend(vars);
-    let config = Config::from_vars(app.defaults(), all).map_err(Error::CannotStart)?;
+    listen(app, all).await
+}
+
+async fn listen(app: App, vars: Vec<(String, String)>) -> Result<Served> {
+    let config = Config::from_vars(app.defaults(), vars).map_err(Error::CannotStart)?;
     let (tenancy, router) = app.start(config).await?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
     let listener = listener.expect("a free port");

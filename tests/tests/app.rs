@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tenancy::prelude::*;
 use tenancy::{Isolation, Strategy};
 
+use crate::grounds::{Stand, grounds};
 use crate::shop::{self, isolations};
 
 const A: &str = shop::PREMIUM;
@@ -35,9 +36,9 @@ fn field(body: &Value, name: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_tenants_create_read_update_and_delete_in_every_isolation() {
-    for (isolation, strategies) in isolations() {
-        let (_database, shop) = serve(isolation).await;
-        for (slug, strategy) in [A, B].into_iter().zip(strategies) {
+    for ground in grounds() {
+        let Stand { shop, .. } = ground.serve(&[A, B]).await;
+        for (slug, strategy) in [A, B].into_iter().zip(ground.strategies) {
             let caller = shop.tenant(slug);
             let me = caller.get("/me").await.json(200);
             assert_eq!(me, json!({"tenant": slug, "isolation_strategy": strategy}));

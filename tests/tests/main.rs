@@ -10,6 +10,7 @@ mod dsl;
 mod examples;
 mod expanded;
 mod faults;
+mod grounds;
 mod interrupted;
 mod joins;
 mod life;

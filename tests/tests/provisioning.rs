@@ -11,6 +11,7 @@ use tenancy::prelude::*;
 use tenancy::tenant::Locator;
 use tenancy::{Isolation, Strategy};
 
+use crate::grounds::single_grounds;
 use crate::shop;
 
 const SCHEMAS: &str = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 't\\_%'";
@@ -30,14 +31,17 @@ fn new(slug: &str) -> NewTenant {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_who_want_a_slug_at_once_make_one_tenant() {
-    for strategy in [Strategy::Rls, Strategy::Schema, Strategy::Database] {
-        let database = Database::empty().await;
-        let processes = [
-            serve(&database, strategy).await,
-            serve(&database, strategy).await,
-        ];
+    for ground in single_grounds() {
+        let strategy = ground.strategies[0];
+        let stand = ground.serve(&[]).await;
+        let mut processes = vec![&stand.shop];
+        let second = match &stand.server {
+            Some(database) => Some(serve(database, strategy).await),
+            None => None,
+        };
+        processes.extend(&second);
         let attempts = (0..8).map(|n| {
-            let provisioner = processes[n % 2].tenancy.provisioner();
+            let provisioner = processes[n % processes.len()].tenancy.provisioner();
             provisioner.provision(new("acme-corp"))
         });
         let (won, lost): (Vec<_>, Vec<_>) = join_all(attempts)
@@ -50,7 +54,7 @@ async fn many_who_want_a_slug_at_once_make_one_tenant() {
             Strategy::Database => 1..=8,
             _ => 1..=1,
         };
-        assert!(may_win.contains(&won.len()), "{strategy}: {won:?}");
+        assert!(may_win.contains(&won.len()), "{ground}: {won:?}");
         for lost in lost {
             let error = lost.unwrap_err();
             assert!(matches!(error, Error::Conflict(_)), "{error}");
@@ -58,19 +62,20 @@ async fn many_who_want_a_slug_at_once_make_one_tenant() {
         }
         let tenants = processes[0].tenancy.provisioner().list(None, 10).await;
         let tenants = tenants.unwrap();
-        assert_eq!(tenants.len(), 1, "{strategy}");
+        assert_eq!(tenants.len(), 1, "{ground}");
         for won in won {
-            assert_eq!(won.unwrap(), tenants[0], "{strategy}");
+            assert_eq!(won.unwrap(), tenants[0], "{ground}");
         }
         let schemas = i64::from(strategy == Strategy::Schema);
-        assert_eq!(database.value::<i64>(SCHEMAS).await, schemas);
-        assert_eq!(database.value::<i64>(HALF_MADE).await, 0);
-        let own = database.own_databases().await;
-        let expected = match &tenants[0].locator {
-            Some(Locator::Database(address, _)) => vec![address.name().to_string()],
-            _ => Vec::new(),
-        };
-        assert_eq!(own, expected, "{strategy}");
+        assert_eq!(stand.count(SCHEMAS).await, schemas, "{ground}");
+        assert_eq!(stand.count(HALF_MADE).await, 0, "{ground}");
+        if let Some(database) = &stand.server {
+            let own = match &tenants[0].locator {
+                Some(Locator::Database(address, _)) => vec![address.name().to_string()],
+                _ => Vec::new(),
+            };
+            assert_eq!(database.own_databases().await, own, "{ground}");
+        }
         for shop in processes {
             assert_eq!(
                 shop.tenant("acme-corp").get("/todos").await.json(200),
@@ -83,14 +88,16 @@ async fn many_who_want_a_slug_at_once_make_one_tenant() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn to_ensure_a_tenant_is_safe_to_repeat() {
-    let database = Database::empty().await;
-    let shop = serve(&database, Strategy::Schema).await;
-    let provisioner = shop.tenancy.provisioner();
-    let all = join_all((0..8).map(|_| provisioner.ensure(new("acme-corp")))).await;
-    let ids: Vec<_> = all.into_iter().map(|tenant| tenant.unwrap().id).collect();
-    let again = provisioner.ensure(new("acme-corp")).await.unwrap();
-    assert!(ids.iter().all(|id| *id == again.id), "{ids:?}");
-    assert_eq!(database.value::<i64>(SCHEMAS).await, 1);
+    for ground in single_grounds() {
+        let stand = ground.serve(&[]).await;
+        let provisioner = stand.shop.tenancy.provisioner();
+        let all = join_all((0..8).map(|_| provisioner.ensure(new("acme-corp")))).await;
+        let ids: Vec<_> = all.into_iter().map(|tenant| tenant.unwrap().id).collect();
+        let again = provisioner.ensure(new("acme-corp")).await.unwrap();
+        assert!(ids.iter().all(|id| *id == again.id), "{ground}: {ids:?}");
+        let schemas = i64::from(ground.strategies[0] == Strategy::Schema);
+        assert_eq!(stand.count(SCHEMAS).await, schemas, "{ground}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -132,28 +139,38 @@ async fn a_start_that_was_cut_off_can_be_repeated() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_cut_off_leaves_nothing_half_made() {
-    let database = Database::empty().await;
-    let shop = serve(&database, Strategy::Schema).await;
-    let mut finished = 0;
-    for n in 0..60u64 {
-        let provisioner = shop.tenancy.provisioner().clone();
-        let job = tokio::spawn(async move { provisioner.provision(new(&format!("t-{n}"))).await });
-        tokio::time::sleep(Duration::from_micros(n * 700)).await;
-        job.abort();
-        finished += i64::from(matches!(job.await, Ok(Ok(_))));
-    }
-    // A COMMIT that was on its way may still arrive.
-    database.idle().await;
-    let records: i64 = database.value(RECORDS).await;
-    assert!((finished..60).contains(&records), "{finished} of {records}");
-    assert_eq!(database.value::<i64>(SCHEMAS).await, records);
-    assert_eq!(database.value::<i64>(HALF_MADE).await, 0);
-    assert!(shop.tenancy.verify().await.unwrap().is_empty());
-    // Whoever was cut off may come back.
-    for n in 0..60 {
-        let slug = format!("t-{n}");
-        shop.tenancy.provisioner().ensure(new(&slug)).await.unwrap();
-        shop.tenant(&slug).get("/todos").await.json(200);
+    let grounds = single_grounds().into_iter();
+    for ground in grounds.filter(|ground| ground.strategies[0] == Strategy::Schema) {
+        let stand = ground.serve(&[]).await;
+        let provisioner = stand.shop.tenancy.provisioner();
+        let mut finished = 0;
+        for n in 0..60u64 {
+            let provisioner = provisioner.clone();
+            let job =
+                tokio::spawn(async move { provisioner.provision(new(&format!("t-{n}"))).await });
+            tokio::time::sleep(Duration::from_micros(n * 700)).await;
+            job.abort();
+            finished += usize::from(matches!(job.await, Ok(Ok(_))));
+        }
+        // A COMMIT that was on its way may still arrive.
+        if let Some(database) = &stand.server {
+            database.idle().await;
+        }
+        let tenants = provisioner.list(None, 100).await.unwrap().len();
+        assert!(
+            (finished..60).contains(&tenants),
+            "{ground}: {finished} of {tenants}"
+        );
+        let schemas = stand.count(SCHEMAS).await;
+        assert_eq!(usize::try_from(schemas).unwrap(), tenants, "{ground}");
+        assert_eq!(stand.count(HALF_MADE).await, 0, "{ground}");
+        assert_eq!(stand.problems().await, Vec::<String>::new(), "{ground}");
+        // Whoever was cut off may come back.
+        for n in 0..60 {
+            let slug = format!("t-{n}");
+            provisioner.ensure(new(&slug)).await.unwrap();
+            stand.shop.tenant(&slug).get("/todos").await.json(200);
+        }
     }
 }
 
@@ -224,9 +241,9 @@ async fn the_longest_slugs_stay_apart() {
     // PostgreSQL cuts identifiers at 63 bytes: with any prefix these two
     // would name one schema.
     let slugs = ["a", "b"].map(|last| format!("{}{last}", "x".repeat(62)));
-    for strategy in [Strategy::Rls, Strategy::Schema, Strategy::Database] {
-        let database = Database::empty().await;
-        let shop = serve(&database, strategy).await;
+    for ground in single_grounds() {
+        let stand = ground.serve(&[]).await;
+        let shop = &stand.shop;
         for slug in &slugs {
             let provisioner = shop.tenancy.provisioner();
             provisioner.provision(new(slug)).await.unwrap();
@@ -236,8 +253,11 @@ async fn the_longest_slugs_stay_apart() {
         for slug in &slugs {
             let todos = shop.tenant(slug).get("/todos").await.json(200);
             assert_eq!(todos.as_array().map(Vec::len), Some(1));
-            assert_eq!(todos[0]["title"], *slug);
+            assert_eq!(todos[0]["title"], *slug, "{ground}");
         }
+        let Some(database) = &stand.server else {
+            continue;
+        };
         // The twin: names made of the slug are cut to one, without an error.
         for slug in &slugs {
             let named = format!("CREATE SCHEMA IF NOT EXISTS s_{slug}");
