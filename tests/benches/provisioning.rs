@@ -3,9 +3,9 @@
 
 use integration::database::Database;
 use integration::http::Served;
-use tenancy::Strategy;
 use tenancy::model::Layout;
 use tenancy::tenant::SchemaName;
+use tenancy::{Isolation, Strategy};
 
 use crate::measure::{Comparison, time};
 use crate::models;
@@ -16,12 +16,17 @@ pub(crate) async fn run() {
     let database = Database::empty().await;
     let shop = Served::start(models::app(), &database, &[]).await;
     let provisioner = shop.tenancy.provisioner();
+    let both = Isolation::hybrid(Strategy::Schema, Strategy::Database);
+    let other = Served::start(models::app().isolation(both), &database, &[]).await;
+    let ahead = other.tenancy.provisioner().clone().standby(1);
     let cases = [
         ("a schema by hand, one batch", 0),
         ("a tenant in the shared tables", 0),
         ("a tenant with its own schema", 0),
-        ("a database by hand, one batch", 3),
-        ("a tenant with its own database", 3),
+        ("a tenant with a schema on standby", 0),
+        ("a database by hand, one batch", 4),
+        ("a tenant with its own database", 4),
+        ("a tenant with a database on standby", 4),
     ];
     let mut comparison = Comparison::new("Provisioning 10 tables", &cases);
     for round in 0..=ROUNDS {
@@ -29,14 +34,21 @@ pub(crate) async fn run() {
             let new = models::new(&format!("{strategy}-{round}"), strategy);
             provisioner.provision(new).await.expect("a tenant");
         };
+        ahead.refill().await.expect("places");
+        let move_in = async |strategy: Strategy| {
+            let new = models::new(&format!("ahead-{strategy}-{round}"), strategy);
+            ahead.provision(new).await.expect("a tenant");
+        };
         let schema: SchemaName = format!("by_hand_{round}").parse().expect("a name");
         let sql = by_hand(&schema, database.app_role());
         let times = vec![
             time(async { database.owner.batch_execute(&sql).await.expect("tables") }).await,
             time(provision(Strategy::Rls)).await,
             time(provision(Strategy::Schema)).await,
+            time(move_in(Strategy::Schema)).await,
             time(database_by_hand(&database, &schema, &sql)).await,
             time(provision(Strategy::Database)).await,
+            time(move_in(Strategy::Database)).await,
         ];
         // The first one opens the connections.
         if round > 0 {

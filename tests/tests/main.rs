@@ -26,6 +26,7 @@ mod servers;
 mod sessions;
 mod shop;
 mod soak;
+mod standby;
 mod start;
 mod strategies;
 mod system;

@@ -9,6 +9,7 @@ mod builder;
 mod data;
 mod declared;
 mod main_function;
+mod places;
 mod serve;
 mod start;
 mod upkeep;

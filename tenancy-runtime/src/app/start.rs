@@ -3,6 +3,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use axum::{Extension, Router};
+use tokio::task::JoinSet;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
@@ -56,6 +57,8 @@ pub struct Tenancy {
     pub(super) registry: Arc<dyn TenantRegistry>,
     pub(super) seeds: Vec<NewTenant>,
     system: Option<SystemAccess>,
+    /// Makes places for tenants to come, until this is dropped.
+    pub(super) tending: JoinSet<()>,
     pub(super) data: Option<(TenantPool, Tables, Isolation, Data)>,
 }
 
@@ -66,9 +69,10 @@ impl App {
         upkeep::refuse(problems)?;
         let tables = (self.models, self.migrations, self.exempt);
         let tenancy = Tenancy::connect(&config, tables, self.resolver, self.registry).await?;
-        let tenancy = tenancy.with_seeds(self.seeds);
+        let mut tenancy = tenancy.with_seeds(self.seeds);
         tenancy.stand_up().await?;
         tenancy.seed().await?;
+        tenancy.tend_standby().await?;
         let router = wired(|| router(&tenancy, self.routes, self.routers))?;
         let router = self
             .layers
@@ -117,6 +121,7 @@ impl Tenancy {
                 registry,
                 seeds: Vec::new(),
                 system: None,
+                tending: JoinSet::new(),
                 data: None,
             });
         };
@@ -144,7 +149,9 @@ impl Tenancy {
             Arc::clone(&registry),
             Some((isolation.clone(), tables.clone())),
         );
-        let provisioner = provisioner.max_tenants(config.max_tenants);
+        let provisioner = provisioner
+            .max_tenants(config.max_tenants)
+            .standby(config.standby);
         let system = data
             .system
             .clone()
@@ -156,6 +163,7 @@ impl Tenancy {
             registry,
             seeds: Vec::new(),
             system,
+            tending: JoinSet::new(),
             data: Some((pool, tables, isolation, data)),
         })
     }
@@ -240,7 +248,8 @@ impl Tenancy {
     /// # Errors
     ///
     /// [`Error::Internal`] when the embedded database does not stop in order.
-    pub async fn stop(self) -> Result<()> {
+    pub async fn stop(mut self) -> Result<()> {
+        self.tending.shutdown().await;
         #[cfg(feature = "embedded")]
         if let Some((.., mut data)) = self.data {
             let embedded = data.embedded.take();

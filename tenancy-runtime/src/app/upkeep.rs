@@ -4,19 +4,22 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::data::Data;
+use super::places::OwnDatabase;
 use super::start::Tenancy;
 use crate::config::Config;
 use crate::db::{Databases, DatabasesSettings, Pool};
 use crate::error::{Error, Result};
-use crate::isolation::Strategy;
 use crate::problem::Problem;
 use crate::provision::migrations::{self, Place};
 use crate::provision::{Tables, TenantDatabases, probe, verify};
 use crate::system;
-use crate::tenant::{DatabaseAddress, Locator, NewTenant, SchemaName, Slug, TenantStatus};
+use crate::tenant::{NewTenant, SchemaName, Slug, TenantStatus};
 
 /// How many tenants' own databases are looked at at a time.
 const AT_A_TIME: usize = 8;
+
+/// How often a start is tried while tenants come and go.
+const ATTEMPTS: u32 = 5;
 
 impl Tenancy {
     /// Brings everything up to date that a start needs, and refuses what is
@@ -24,6 +27,25 @@ impl Tenancy {
     /// that fails holds up nobody else: each is proved before its tenant is
     /// served, so that a start takes no longer with many of them.
     pub(super) async fn stand_up(&self) -> Result<()> {
+        self.again_if_tenants_changed(async || self.try_to_stand_up().await)
+            .await
+    }
+
+    /// Tenants come and go while others start: what is wrong with one that is
+    /// gone is nothing wrong. So what failed is tried again with those that are
+    /// there then.
+    async fn again_if_tenants_changed(&self, work: impl AsyncFn() -> Result<()>) -> Result<()> {
+        for _ in 1..ATTEMPTS {
+            let before = self.places(None).await.ok();
+            let outcome = work().await;
+            if outcome.is_ok() || before.is_none() || self.places(None).await.ok() == before {
+                return outcome;
+            }
+        }
+        work().await
+    }
+
+    async fn try_to_stand_up(&self) -> Result<()> {
         let mut problems = self.prepare(None).await?;
         for problem in self.prepare_databases(None).await? {
             tracing::error!("{problem}");
@@ -182,10 +204,13 @@ impl Tenancy {
         if let Some((_, tables, ..)) = &self.data {
             tables.owner()?;
         }
-        let mut problems = self.prepare(only).await?;
-        problems.extend(self.prepare_databases(only).await?);
-        problems.extend(self.verify_those_of(only).await?);
-        refuse(problems)?;
+        self.again_if_tenants_changed(async || {
+            let mut problems = self.prepare(only).await?;
+            problems.extend(self.prepare_databases(only).await?);
+            problems.extend(self.verify_those_of(only).await?);
+            refuse(problems)
+        })
+        .await?;
         match only {
             Some(_) => Ok(()),
             None => self.seed().await,
@@ -219,63 +244,17 @@ impl Tenancy {
         refuse(missing)
     }
 
-    /// Where there are tenants, those that are on their way in or out aside; or
-    /// where the named one is.
-    async fn places(&self, only: Option<&Slug>) -> Result<Places> {
-        let tenants = match only {
-            Some(slug) => vec![self.registry.find(slug).await?.ok_or_else(|| {
-                let about = format!("the tenant `{slug}`");
-                Problem::new(about, "is not registered", "list all with `tenants list`")
-            })?],
-            None => self.provisioner.all().await?,
-        };
-        let mut places = Places::default();
-        if let Some((_, _, isolation, _)) = &self.data
-            && only.is_none()
-        {
-            places.shared = isolation.strategies().contains(&Strategy::Rls);
+    /// Has places made for tenants to come, beside the requests.
+    pub(super) async fn tend_standby(&mut self) -> Result<()> {
+        let can_make = self
+            .data
+            .as_ref()
+            .is_some_and(|(_, tables, ..)| tables.can_make());
+        if can_make && self.provisioner.set_standby_aside().await? {
+            self.tending.spawn(self.provisioner.clone().tend_standby());
         }
-        for tenant in tenants {
-            if let TenantStatus::Provisioning | TenantStatus::Destroying = tenant.status {
-                continue;
-            }
-            match tenant.locator {
-                Some(Locator::Schema(schema)) => places.own.push((tenant.slug, schema)),
-                // Also when new tenants are kept apart in another way by now.
-                Some(Locator::Shared(_)) => places.shared = true,
-                Some(Locator::Database(address, schema)) => places.databases.push(OwnDatabase {
-                    slug: tenant.slug,
-                    address,
-                    schema,
-                }),
-                None => {}
-            }
-        }
-        Ok(places)
+        Ok(())
     }
-}
-
-/// Where tenants' data is.
-#[derive(Default)]
-struct Places {
-    /// Whether tenants' rows lie in the shared tables.
-    shared: bool,
-    /// The tenants with a schema of their own in the application's database.
-    own: Vec<(Slug, SchemaName)>,
-    databases: Vec<OwnDatabase>,
-}
-
-impl Places {
-    fn schemas(&self) -> Vec<SchemaName> {
-        self.own.iter().map(|(_, schema)| schema.clone()).collect()
-    }
-}
-
-/// A tenant's own database.
-struct OwnDatabase {
-    slug: Slug,
-    address: DatabaseAddress,
-    schema: SchemaName,
 }
 
 /// Does the same in every database, several at a time, and returns what is

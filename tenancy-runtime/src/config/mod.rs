@@ -53,6 +53,8 @@ pub struct Config {
     pub tenant_header: HeaderName,
     /// The most tenants there may be.
     pub max_tenants: Option<u32>,
+    /// How many schemas or databases are made before a tenant wants one.
+    pub standby: u32,
     /// The most connections to the database.
     pub pool_size: u32,
     /// The most connections to one tenant's own database.

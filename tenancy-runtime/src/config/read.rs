@@ -219,6 +219,21 @@ impl Reader {
         });
     }
 
+    /// How many places to make ahead, where new tenants get one.
+    pub(super) fn standby(&mut self, variable: Variable, isolation: Option<&Isolation>) -> u32 {
+        let standby = self.count(variable, 0..=100, 0);
+        let shared = |strategy: &Strategy| *strategy == Strategy::Rls;
+        let places = isolation.is_some_and(|all| !all.strategies().iter().all(shared));
+        if standby > 0 && !places {
+            self.problems.push(Problem::new(
+                variable.name,
+                "is set, but new tenants get no schema or database of their own",
+                "unset it, or isolate by schema or database",
+            ));
+        }
+        standby
+    }
+
     pub(super) fn embedded(&mut self, variable: Variable, default: Option<Embedded>) -> Embedded {
         match self.text(variable) {
             Some(text) if text == "temporary" => Embedded::Temporary,
@@ -245,6 +260,7 @@ pub(super) fn config(
     let listen = reader.address(LISTEN, SocketAddr::from(([127, 0, 0, 1], 8000)));
     let isolation = reader.isolation(ISOLATION_STRATEGY, defaults.isolation);
     reader.resolution(RESOLUTION_STRATEGY, defaults.custom_resolver);
+    let standby = reader.standby(STANDBY, isolation.as_ref());
     let config = super::Config {
         database_url: logins.application,
         owner_database_url: logins.owner,
@@ -254,6 +270,7 @@ pub(super) fn config(
         isolation,
         tenant_header: reader.header(TENANT_HEADER_NAME, defaults.tenant_header),
         max_tenants: reader.limit(MAX_TENANTS),
+        standby,
         pool_size: reader.count(POOL_SIZE, 1..=1000, 10),
         database_pool_size: reader.count(DATABASE_POOL_SIZE, 1..=1000, 4),
         max_connections: reader.count(MAX_CONNECTIONS, 1..=10_000, 50),

@@ -63,6 +63,7 @@ fn every_variable_of_the_table_is_read() {
         ("TENANCY_RESOLUTION_STRATEGY", "header"),
         ("TENANCY_TENANT_HEADER_NAME", "X-Org"),
         ("TENANCY_MAX_TENANTS", "12"),
+        ("TENANCY_STANDBY", "3"),
         ("TENANCY_POOL_SIZE", "1000"),
         ("TENANCY_DATABASE_POOL_SIZE", "2"),
         ("TENANCY_MAX_CONNECTIONS", "20"),

@@ -110,6 +110,11 @@ pub(super) const MAX_TENANTS: Variable = variable(
     "no limit",
     "The most tenants that may be registered, deleted ones included; a whole number from 1.",
 );
+pub(super) const STANDBY: Variable = variable(
+    "TENANCY_STANDBY",
+    "0",
+    "How many schemas or databases are made ahead for new tenants, 0 to 100.",
+);
 pub(super) const SHUTDOWN_TIMEOUT: Variable = variable(
     "TENANCY_SHUTDOWN_TIMEOUT",
     "30",
@@ -123,7 +128,7 @@ pub(super) const EMBEDDED: Variable = variable(
 
 /// Every variable, in the order in which people meet them. What is not here is
 /// refused as unknown.
-static VARIABLES: [Variable; 18] = [
+static VARIABLES: [Variable; 19] = [
     DATABASE_URL,
     OWNER_DATABASE_URL,
     SYSTEM_DATABASE_URL,
@@ -134,6 +139,7 @@ static VARIABLES: [Variable; 18] = [
     RESOLUTION_STRATEGY,
     TENANT_HEADER_NAME,
     MAX_TENANTS,
+    STANDBY,
     POOL_SIZE,
     DATABASE_POOL_SIZE,
     MAX_CONNECTIONS,

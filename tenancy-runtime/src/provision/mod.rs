@@ -11,6 +11,9 @@
 //! it stays until last, as `destroying`. So a crash leaves an entry that says
 //! what was going on: the next start, or the next call, goes on from there.
 //!
+//! Schemas and databases may be made before their tenants come
+//! ([`Provisioner::standby`]).
+//!
 //! [`Tables`] makes the tables, [`Migration`]s those that the application makes
 //! itself, [`probe`] and [`verify`] check that what is there is what we would
 //! make.
@@ -19,6 +22,7 @@ mod database;
 mod definers;
 mod destroy;
 mod extract;
+mod inventory;
 mod keys;
 mod life;
 pub(crate) mod migrations;
@@ -27,6 +31,7 @@ mod relations;
 mod rights;
 mod schemas;
 mod shared_rows;
+mod standby;
 mod tables;
 pub mod verify;
 
@@ -42,6 +47,7 @@ use crate::tenant::{Locator, NewTenant, Slug, TenantId, TenantRecord, TenantStat
 pub use database::TenantDatabases;
 pub use migrations::Migration;
 pub(crate) use relations::Exemption;
+use standby::Standby;
 pub use tables::Tables;
 
 /// Registers tenants and moves them through their lives. Cheap to clone; an
@@ -69,6 +75,7 @@ pub struct Provisioner {
     registry: Arc<dyn TenantRegistry>,
     data: Option<(Isolation, Tables)>,
     max_tenants: Option<u32>,
+    standby: Standby,
     /// Held while a tenant changes in a registry that cannot lock it.
     alone: Arc<Mutex<()>>,
 }
@@ -82,6 +89,7 @@ impl Provisioner {
             registry,
             data,
             max_tenants: None,
+            standby: Standby::default(),
             alone: Arc::default(),
         }
     }
@@ -117,18 +125,33 @@ impl Provisioner {
             return Ok(record);
         };
         let chosen = isolation.choose(new.slug.as_str(), new.plan.as_deref());
-        let locator = match new.strategy.unwrap_or(chosen) {
+        let strategy = new.strategy.unwrap_or(chosen);
+        let record = match self.provision_from_standby(tables, &new, strategy).await? {
+            Some(record) => record,
+            None => self.provision_anew(tables, id, new, strategy).await?,
+        };
+        tracing::info!(tenant = %record.slug, strategy = ?record.strategy(), "provisioned");
+        Ok(record)
+    }
+
+    /// Makes a tenant with a place of its own, or in the shared tables.
+    async fn provision_anew(
+        &self,
+        tables: &Tables,
+        id: TenantId,
+        new: NewTenant,
+        strategy: Strategy,
+    ) -> Result<TenantRecord> {
+        let locator = match strategy {
             Strategy::Rls => Locator::Shared(tables.shared_schema().clone()),
             Strategy::Schema => Locator::dedicated_schema(id),
             Strategy::Database => tables.databases()?.place_for(id)?,
         };
         let record = TenantRecord::new(id, new, Some(locator));
-        let record = match &record.locator {
-            Some(Locator::Database(..)) => self.provision_database(record).await?,
-            _ => self.provision_at_once(record, tables).await?,
-        };
-        tracing::info!(tenant = %record.slug, strategy = ?record.strategy(), "provisioned");
-        Ok(record)
+        match strategy {
+            Strategy::Database => self.provision_database(record).await,
+            Strategy::Rls | Strategy::Schema => self.provision_at_once(record, tables).await,
+        }
     }
 
     /// Entry, schema and tables in one transaction.

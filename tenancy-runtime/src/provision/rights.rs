@@ -19,6 +19,7 @@ pub(super) async fn beyond(app: &Pool, tables: &Tables) -> Result<Vec<Problem>> 
         ("tenancy", "tenants", true),
         ("tenancy", "receipts", false),
         ("tenancy", "migrations", false),
+        ("tenancy", "standby", false),
         (shared, ROLL, false),
     ];
     let rows: Vec<Beyond> = app

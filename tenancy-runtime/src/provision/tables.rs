@@ -1,14 +1,14 @@
-use std::collections::BTreeMap;
-
-use diesel::sql_types::{Array, Bool, Nullable, Text};
-use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::SimpleAsyncConnection;
+use sha2::{Digest as _, Sha256};
 
 use super::database::TenantDatabases;
+use super::inventory::Inventory;
 use super::migrations::{self, Migration};
 use super::relations::Exemption;
 use super::{schemas, shared_rows};
 use crate::db::{Pool, Transaction};
 use crate::error::{Error, Result};
+use crate::isolation::Strategy;
 use crate::model::{Audience, Layout, ModelDef, ROLL, create_roll, quoted};
 use crate::problem::Problem;
 use crate::tenant::{DatabaseAddress, SchemaName, TenantId};
@@ -387,115 +387,52 @@ impl Tables {
         Inventory::read(transaction, schemas, self.system()).await
     }
 
+    /// The statements that make the tables of `models`.
+    fn statements(&self, layout: Layout<'_>, models: &[&'static ModelDef]) -> Vec<String> {
+        // The others are made by migrations.
+        let models = || models.iter().filter(|model| !model.migrated);
+        let tables = models().flat_map(|model| model.create(layout, &self.roles()));
+        // Models may refer to each other, so the keys come when all are there.
+        let keys = models().flat_map(|model| model.foreign_keys(layout));
+        tables.chain(keys).collect()
+    }
+
+    /// A digest of all that places of a tenant's own are made by: two processes
+    /// that would make the same place have the same.
+    pub(super) fn shape(&self, strategy: Strategy) -> String {
+        let this = match strategy {
+            // As in `fill_database`.
+            Strategy::Database => &self.clone().system_role(None),
+            Strategy::Rls | Strategy::Schema => self,
+        };
+        // Any schema's name will do, as long as it is always the same.
+        let (own, models) = this.in_own_schema(&this.shared);
+        let (shared, shared_models) = this.in_shared_schema(false);
+        let words = [
+            env!("CARGO_PKG_VERSION"),
+            strategy.as_str(),
+            &*this.app_role,
+        ];
+        let mut made_by: Vec<String> = words.map(str::to_owned).to_vec();
+        made_by.extend(this.statements(own, &models));
+        made_by.extend(this.statements(shared, &shared_models));
+        for migration in this.migrations {
+            made_by.extend([migration.to_string(), migration.sql.to_owned()]);
+        }
+        let digest = Sha256::digest(made_by.join("\n"));
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     async fn create(
         &self,
         transaction: &mut Transaction,
         layout: Layout<'_>,
         models: &[&'static ModelDef],
     ) -> Result<()> {
-        // The others are made by migrations.
-        let models = || models.iter().filter(|model| !model.migrated);
-        let tables = models().flat_map(|model| model.create(layout, &self.roles()));
-        // Models may refer to each other, so the keys come when all are there.
-        let keys = models().flat_map(|model| model.foreign_keys(layout));
-        let sql: Vec<String> = tables.chain(keys).collect();
+        let sql = self.statements(layout, models);
         if !sql.is_empty() {
             transaction.conn().batch_execute(&sql.join(";\n")).await?;
         }
         Ok(())
-    }
-}
-
-/// Which schemas and tables are there, and what of them the system role has.
-struct Inventory(BTreeMap<String, There>);
-
-#[derive(Default)]
-struct There {
-    /// Whether the system role may enter.
-    open: bool,
-    /// Each table with what the system role may do with it.
-    tables: BTreeMap<String, Vec<String>>,
-}
-
-impl Inventory {
-    async fn read(
-        transaction: &mut Transaction,
-        schemas: &[SchemaName],
-        system: Option<&str>,
-    ) -> Result<Self> {
-        #[derive(diesel::QueryableByName)]
-        struct Row {
-            #[diesel(sql_type = Text)]
-            schema: String,
-            #[diesel(sql_type = Nullable<Text>)]
-            table: Option<String>,
-            #[diesel(sql_type = Bool)]
-            open: bool,
-            #[diesel(sql_type = Array<Text>)]
-            granted: Vec<String>,
-        }
-        let schemas: Vec<&str> = schemas.iter().map(SchemaName::as_str).collect();
-        let rows: Vec<Row> = diesel::sql_query(
-            "SELECT n.nspname::text AS schema, c.relname::text AS table, \
-             coalesce(has_schema_privilege($2, n.oid, 'USAGE'), false) AS open, \
-             ARRAY(SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p \
-                 WHERE has_table_privilege($2, c.oid, p)) AS granted \
-             FROM pg_catalog.pg_namespace n \
-             LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p') \
-             WHERE n.nspname = ANY($1)",
-        )
-        .bind::<Array<Text>, _>(schemas)
-        .bind::<Nullable<Text>, _>(system)
-        .load(transaction.conn())
-        .await?;
-        let mut all = BTreeMap::<_, There>::new();
-        for row in rows {
-            let there = all.entry(row.schema).or_default();
-            there.open = row.open;
-            there
-                .tables
-                .extend(row.table.map(|table| (table, row.granted)));
-        }
-        Ok(Self(all))
-    }
-
-    fn has(&self, schema: &SchemaName) -> bool {
-        self.0.contains_key(schema.as_str())
-    }
-
-    fn has_table(&self, schema: &SchemaName, table: &str) -> bool {
-        self.granted(schema, table).is_some()
-    }
-
-    fn missing(
-        &self,
-        schema: &SchemaName,
-        mut models: Vec<&'static ModelDef>,
-    ) -> Vec<&'static ModelDef> {
-        models.retain(|model| !self.holds(schema, model));
-        models
-    }
-
-    fn holds(&self, schema: &SchemaName, model: &ModelDef) -> bool {
-        self.has_table(schema, model.table)
-    }
-
-    /// Whether the system role may enter the schema.
-    fn is_open(&self, schema: &SchemaName) -> bool {
-        let there = self.0.get(schema.as_str());
-        there.is_some_and(|there| there.open)
-    }
-
-    /// Whether the system role has all that it should have of a table.
-    fn grants(&self, schema: &SchemaName, model: &ModelDef) -> bool {
-        let granted = self.granted(schema, model.table).unwrap_or_default();
-        let due = model.privileges();
-        due.iter().all(|due| granted.iter().any(|has| has == due))
-    }
-
-    /// What the system role may do with a table that is there.
-    fn granted(&self, schema: &SchemaName, table: &str) -> Option<&[String]> {
-        let there = self.0.get(schema.as_str())?;
-        there.tables.get(table).map(Vec::as_slice)
     }
 }

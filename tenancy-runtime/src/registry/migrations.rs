@@ -12,7 +12,7 @@ use crate::model::quoted;
 use crate::problem::Problem;
 
 /// Each step runs once, in order, and is never edited after a release.
-const STEPS: &[&str] = &[TENANTS, LIFE, SYSTEM_ACCESS];
+const STEPS: &[&str] = &[TENANTS, LIFE, SYSTEM_ACCESS, STANDBY];
 
 /// The keys that keep two tenants out of one place.
 pub(super) const OWN_PLACE: [&str; 2] = ["tenants_own_schema", "tenants_own_database"];
@@ -75,6 +75,22 @@ const SYSTEM_ACCESS: &str = "
     );
     REVOKE ALL ON tenancy.system_access FROM PUBLIC";
 
+/// Places that are ready before their tenants; `provision::standby` keeps it.
+const STANDBY: &str = "
+    CREATE TABLE tenancy.standby (
+        id uuid PRIMARY KEY,
+        strategy text NOT NULL CHECK (strategy IN ('schema', 'database')),
+        schema_name text NOT NULL UNIQUE,
+        database_host text,
+        database_port integer CHECK (database_port BETWEEN 0 AND 65535),
+        database_name text,
+        shape text NOT NULL,
+        state text NOT NULL CHECK (state IN ('making', 'ready', 'dropping')),
+        made_at timestamptz NOT NULL DEFAULT now(),
+        CHECK (num_nulls(database_host, database_port, database_name)
+            = CASE strategy WHEN 'database' THEN 0 ELSE 3 END)
+    )";
+
 /// Held while the schema `tenancy` changes, so that of several processes one
 /// changes it.
 pub(crate) const LOCK: &str =
@@ -95,7 +111,7 @@ pub(super) async fn run(owner: &Pool, app_role: &str) -> Result<()> {
     let role = quoted(app_role);
     conn.batch_execute(&format!(
         "REVOKE ALL ON SCHEMA tenancy FROM {role}, PUBLIC; GRANT USAGE ON SCHEMA tenancy TO {role};
-         REVOKE ALL ON tenancy.tenants, tenancy.receipts, tenancy.migrations
+         REVOKE ALL ON tenancy.tenants, tenancy.receipts, tenancy.migrations, tenancy.standby
              FROM {role}, PUBLIC;
          GRANT SELECT ON tenancy.tenants TO {role}"
     ))

@@ -5,8 +5,10 @@
 //! being in one transaction; [`MemoryRegistry`] serves applications that have
 //! no database.
 
+mod locator;
 mod memory;
 mod migrations;
+
 mod postgres;
 
 use async_trait::async_trait;
@@ -15,6 +17,7 @@ use crate::db::Transaction;
 use crate::error::{Error, Result};
 use crate::tenant::{Receipt, Slug, TenantId, TenantRecord};
 
+pub(crate) use locator::LocatorRow;
 pub use memory::MemoryRegistry;
 pub(crate) use migrations::LOCK;
 pub use postgres::PostgresRegistry;

@@ -2,22 +2,20 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel::OptionalExtension as _;
 use diesel::result::DatabaseErrorKind;
 use diesel::sql_types::{
     Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
 };
+use diesel::{OptionalExtension as _, QueryableByName};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
 
+use super::locator::LocatorRow;
 use super::{TenantRegistry, full, migrations, taken};
 use crate::db::{Pool, Transaction};
 use crate::error::{Error, Result};
-use crate::isolation::Strategy;
 use crate::problem::Problem;
-use crate::tenant::{
-    DatabaseAddress, Locator, Receipt, Slug, TenantId, TenantRecord, TenantStatus,
-};
+use crate::tenant::{Receipt, Slug, TenantId, TenantRecord, TenantStatus};
 
 /// Tenants in the schema `tenancy` of the application's database.
 ///
@@ -133,7 +131,7 @@ impl TenantRegistry for PostgresRegistry {
     }
 
     async fn receipt(&self, slug: &Slug) -> Result<Option<Receipt>> {
-        #[derive(diesel::QueryableByName)]
+        #[derive(QueryableByName)]
         struct Row {
             #[diesel(sql_type = Jsonb)]
             receipt: serde_json::Value,
@@ -200,7 +198,11 @@ async fn insert(
         let alone = "SELECT pg_advisory_xact_lock(hashtextextended('tenancy.max_tenants', 0))";
         transaction.conn().batch_execute(alone).await?;
     }
-    let stored = Stored::of(tenant)?;
+    let locator = tenant.locator.as_ref();
+    let place = LocatorRow::of(
+        locator
+            .ok_or_else(|| Error::internal("a tenant in PostgreSQL has a place for its data"))?,
+    );
     let features: Vec<&str> = tenant.features.iter().map(String::as_str).collect();
     let sql = format!(
         "INSERT INTO tenancy.tenants ({COLUMNS}) \
@@ -212,12 +214,12 @@ async fn insert(
         .bind::<Text, _>(tenant.slug.as_str())
         .bind::<Text, _>(&tenant.name)
         .bind::<Text, _>(tenant.status.as_str())
-        .bind::<Nullable<Text>, _>(stored.restores_to)
-        .bind::<Text, _>(stored.locator.strategy().as_str())
-        .bind::<Text, _>(stored.locator.schema().as_str())
-        .bind::<Nullable<Text>, _>(stored.address.map(DatabaseAddress::host))
-        .bind::<Nullable<Integer>, _>(stored.address.map(|address| i32::from(address.port())))
-        .bind::<Nullable<Text>, _>(stored.address.map(|address| address.name().as_str()))
+        .bind::<Nullable<Text>, _>(tenant.restores_to.map(TenantStatus::as_str))
+        .bind::<Text, _>(place.strategy)
+        .bind::<Text, _>(place.schema_name)
+        .bind::<Nullable<Text>, _>(place.database_host)
+        .bind::<Nullable<Integer>, _>(place.database_port)
+        .bind::<Nullable<Text>, _>(place.database_name)
         .bind::<Nullable<Text>, _>(tenant.plan.as_deref())
         .bind::<Array<Text>, _>(features)
         .bind::<Timestamptz, _>(tenant.created_at)
@@ -255,7 +257,7 @@ fn place_taken(error: diesel::result::Error, tenant: &TenantRecord) -> Error {
 }
 
 async fn count(transaction: &mut Transaction) -> Result<i64> {
-    #[derive(diesel::QueryableByName)]
+    #[derive(QueryableByName)]
     struct Count {
         #[diesel(sql_type = BigInt)]
         count: i64,
@@ -326,33 +328,7 @@ async fn keep(receipt: &Receipt, on_conflict: &str, transaction: &mut Transactio
     Ok(())
 }
 
-/// The parts of a record that are stored in another form.
-struct Stored<'a> {
-    locator: &'a Locator,
-    address: Option<&'a DatabaseAddress>,
-    restores_to: Option<&'static str>,
-}
-
-impl<'a> Stored<'a> {
-    fn of(tenant: &'a TenantRecord) -> Result<Self> {
-        let locator = tenant
-            .locator
-            .as_ref()
-            .ok_or_else(|| Error::internal("a tenant in PostgreSQL has a place for its data"))?;
-        let address = match locator {
-            Locator::Database(address, _) => Some(address),
-            Locator::Shared(_) | Locator::Schema(_) => None,
-        };
-        let restores_to = tenant.restores_to.map(TenantStatus::as_str);
-        Ok(Self {
-            locator,
-            address,
-            restores_to,
-        })
-    }
-}
-
-#[derive(diesel::QueryableByName)]
+#[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
@@ -364,16 +340,8 @@ struct Row {
     status: String,
     #[diesel(sql_type = Nullable<Text>)]
     restores_to: Option<String>,
-    #[diesel(sql_type = Text)]
-    strategy: String,
-    #[diesel(sql_type = Text)]
-    schema_name: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    database_host: Option<String>,
-    #[diesel(sql_type = Nullable<Integer>)]
-    database_port: Option<i32>,
-    #[diesel(sql_type = Nullable<Text>)]
-    database_name: Option<String>,
+    #[diesel(embed)]
+    place: LocatorRow,
     #[diesel(sql_type = Nullable<Text>)]
     plan: Option<String>,
     #[diesel(sql_type = Array<Text>)]
@@ -394,32 +362,11 @@ impl TryFrom<Row> for TenantRecord {
             slug: row.slug.parse::<Slug>().map_err(Error::internal)?,
             status: row.status.parse().map_err(Error::internal)?,
             restores_to: restores_to.map_err(Error::internal)?,
-            locator: Some(row.locator()?),
+            locator: Some(row.place.locator()?),
             name: row.name,
             plan: row.plan,
             features: row.features.into_iter().collect::<BTreeSet<_>>(),
             created_at: row.created_at,
-        })
-    }
-}
-
-impl Row {
-    fn locator(&self) -> Result<Locator> {
-        let schema = self.schema_name.parse().map_err(Error::internal)?;
-        Ok(match self.strategy.parse().map_err(Error::internal)? {
-            Strategy::Rls => Locator::Shared(schema),
-            Strategy::Schema => Locator::Schema(schema),
-            Strategy::Database => {
-                let (Some(host), Some(port), Some(name)) =
-                    (&self.database_host, self.database_port, &self.database_name)
-                else {
-                    return Err(Error::internal("a tenant's database has no address"));
-                };
-                let port = u16::try_from(port).map_err(Error::internal)?;
-                let name = name.parse().map_err(Error::internal)?;
-                let address = DatabaseAddress::new(host, port, name).map_err(Error::internal)?;
-                Locator::Database(address, schema)
-            }
         })
     }
 }
