@@ -22,6 +22,12 @@ static BROKEN: &[Migration] = &[Migration {
     sql: "SELECT 1/0",
 }];
 
+static HARMLESS: &[Migration] = &[Migration {
+    version: "1",
+    name: "harmless",
+    sql: "SELECT 1",
+}];
+
 fn slug(text: &str) -> Slug {
     text.parse().expect("a slug")
 }
@@ -245,4 +251,30 @@ async fn a_start_goes_on_with_no_namesake() {
     );
     let restored = p.restore(&slug("bbb")).await;
     assert_eq!(restored.map(|r| r.id).ok(), Some(id), "its data is gone");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_starts_although_a_tenant_is_destroyed_meanwhile() {
+    let database = Database::empty().await;
+    let app = || app(Strategy::Schema).migrations(HARMLESS);
+    let shop = Served::start(app().seed("stays").seed("goes"), &database, &[]).await;
+    // It waits for this when it has listed the tenants.
+    let hold = "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('tenancy.tables', 0))";
+    database.owner.batch_execute(hold).await.unwrap();
+    let start = async {
+        let other = Served::start(app(), &database, &[]).await;
+        other.tenant("stays").get("/todos").await.json(200);
+    };
+    let destroy = async {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        while database.value::<i64>(waiting).await == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let provisioner = shop.tenancy.provisioner();
+        provisioner.delete(&slug("goes")).await.unwrap();
+        provisioner.destroy(&slug("goes")).await.unwrap();
+        database.owner.batch_execute("COMMIT").await.unwrap();
+    };
+    tokio::join!(start, destroy);
 }
