@@ -264,6 +264,7 @@ async fn a_process_starts_although_a_tenant_is_destroyed_meanwhile() {
     let start = async {
         let other = Served::start(app(), &database, &[]).await;
         other.tenant("stays").get("/todos").await.json(200);
+        other.tenancy.migrate().await.unwrap();
     };
     let destroy = async {
         let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \

@@ -162,10 +162,11 @@ async fn what_is_cut_off_anywhere_is_finished_by_the_next() {
     let database = Database::empty().await;
     let (shop, provisioner) = serve(&database, 1).await;
     let mut halfway = 0;
-    for polls in 0.. {
+    for polls in (0..).step_by(2) {
         let n = format!("t-{polls}");
         // Taken, replaced, and cut off in the middle of either.
-        let provision = provisioner.provision(new(&n, Strategy::Schema));
+        let strategy = [Strategy::Schema, Strategy::Database][polls / 2 % 2];
+        let provision = provisioner.provision(new(&n, strategy));
         let entered = polled(polls / 2, provision).await;
         let refilled = polled(polls, provisioner.refill()).await;
         database.idle().await;
@@ -191,15 +192,106 @@ async fn what_is_cut_off_anywhere_is_finished_by_the_next() {
 async fn a_place_that_does_not_work_is_given_to_nobody() {
     let database = Database::empty().await;
     let (shop, provisioner) = serve(&database, 1).await;
-    let ready = "SELECT database_name FROM tenancy.standby WHERE strategy = 'database'";
-    let name: String = database.value(ready).await;
-    database.sabotage(&format!("DROP DATABASE {name}")).await;
+    for (strategy, kind) in [
+        (Strategy::Schema, "SCHEMA"),
+        (Strategy::Database, "DATABASE"),
+    ] {
+        let ready =
+            format!("SELECT schema_name FROM tenancy.standby WHERE strategy = '{strategy}'");
+        let name: String = database.value(&ready).await;
+        let lose = format!("DROP {kind} {name}");
+        let lose = lose.replace("SCHEMA", "SCHEMA IF EXISTS")
+            + ["", " CASCADE"][usize::from(kind == "SCHEMA")];
+        database.sabotage(&lose).await;
+        let slug = format!("of-{strategy}");
+        let tenant = provisioner.provision(new(&slug, strategy)).await.unwrap();
+        assert_ne!(tenant.locator.unwrap().schema().as_str(), name);
+        shop.tenant(&slug).get("/todos").await.json(200);
+    }
+    let dropping = "SELECT count(*) FROM tenancy.standby WHERE state = 'dropping'";
+    assert_eq!(database.value::<i64>(dropping).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_keeps_no_schema_from_being_made() {
+    let database = Database::empty().await;
+    let isolation = Isolation::hybrid(Strategy::Database, Strategy::Schema);
+    let vars = [
+        (
+            "TENANCY_DATABASE_URL_TEMPLATE",
+            "postgres://a:a@127.0.0.1:9/{database_name}",
+        ),
+        (
+            "TENANCY_OWNER_DATABASE_URL_TEMPLATE",
+            "postgres://o:o@127.0.0.1:9/{database_name}",
+        ),
+        ("TENANCY_POOL_TIMEOUT", "1"),
+        ("TENANCY_POOL_SIZE", "1"),
+    ];
+    let shop = Served::start(shop::app(isolation), &database, &vars).await;
+    let provisioner = shop.tenancy.provisioner().clone().standby(1);
+    let started = Instant::now();
+    for _ in 0..2 {
+        let away = provisioner.refill().await;
+        assert!(matches!(away, Err(Error::Unavailable(_))), "{away:?}");
+    }
+    assert_eq!(database.value::<i64>(READY).await, 1);
+    // Nor does it hold up those who want none of its databases.
+    let acme = new("acme-corp", Strategy::Schema);
+    provisioner.provision(acme).await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_list_gives_away_and_drops_no_tenant_s_database() {
+    let database = Database::empty().await;
+    let (shop, provisioner) = serve(&database, 1).await;
+    let before = "CREATE TABLE public.backup AS TABLE tenancy.standby";
+    database.sabotage(before).await;
+    let acme = new("acme-corp", Strategy::Database);
+    let acme = provisioner.provision(acme).await.unwrap();
+    let todo = json!({"title": "kept"});
+    shop.tenant("acme-corp")
+        .post("/todos", todo)
+        .await
+        .json(201);
+    // As from a backup, which knows nothing of the tenant.
+    let restore = "DELETE FROM tenancy.tenants; DELETE FROM tenancy.standby; \
+         INSERT INTO tenancy.standby TABLE public.backup";
+    let kept = async || {
+        let superuser = database.superuser_at(&acme).await;
+        let schema = acme.locator.as_ref().unwrap().schema();
+        let titles = format!("SELECT count(*) FROM {schema}.todos");
+        superuser
+            .query_one(&titles, &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0)
+    };
+    database.sabotage(restore).await;
     let globex = new("globex", Strategy::Database);
     let globex = provisioner.provision(globex).await.unwrap();
-    assert_ne!(globex.locator.unwrap().schema().as_str(), name);
-    shop.tenant("globex").get("/todos").await.json(200);
-    let dropping = "SELECT count(*) FROM tenancy.standby WHERE state = 'dropping'";
-    assert_eq!(database.value::<i64>(dropping).await, 1);
+    assert_ne!(globex.locator, acme.locator);
+    assert_eq!(
+        shop.tenant("globex").get("/todos").await.json(200),
+        json!([])
+    );
+    let other = Served::start(app(), &database, &[]).await;
+    until_ready(&database, 0).await;
+    assert_eq!(kept().await, 1);
+    drop(other);
+
+    // The twin: without the mark it is given away.
+    database.sabotage(restore).await;
+    let superuser = database.superuser_at(&acme).await;
+    let schema = acme.locator.as_ref().unwrap().schema();
+    let unmark = format!("COMMENT ON SCHEMA {schema} IS NULL");
+    superuser.batch_execute(&unmark).await.unwrap();
+    let initech = new("initech", Strategy::Database);
+    let initech = provisioner.provision(initech).await.unwrap();
+    assert_eq!(initech.locator, acme.locator);
+    let todos = shop.tenant("initech").get("/todos").await.json(200);
+    assert_eq!(todos[0]["title"], "kept");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -216,7 +308,8 @@ async fn an_application_that_serves_keeps_them_ready_and_drops_those_of_another_
     }
     assert_eq!(places(&database).await, 6);
 
-    // A process of the next version, beside the old one.
+    // A process of the next version, when the old one has ended.
+    drop(before);
     let after = Served::start(app().model::<Note>(), &database, &vars).await;
     until_ready(&database, 4).await;
     let late = after.tenancy.provisioner();
@@ -228,7 +321,8 @@ async fn an_application_that_serves_keeps_them_ready_and_drops_those_of_another_
         let notes = Note::query().load::<Note>(&mut conn).await.unwrap();
         assert!(notes.is_empty());
     }
-    drop((before, after));
+    until_ready(&database, 4).await;
+    drop(after);
 
     // Without, nothing stays that is no tenant's.
     let none = Served::start(app().model::<Note>(), &database, &[]).await;
@@ -257,23 +351,35 @@ async fn what_is_somebodys_is_not_dropped_whatever_the_list_says() {
         .await
         .json(201);
     let schema = acme.locator.as_ref().unwrap().schema();
-    let list = |state: &str| {
-        format!(
-            "INSERT INTO tenancy.standby (id, strategy, schema_name, shape, state) \
-             VALUES ('{}', 'schema', '{schema}', 'any', '{state}')",
-            acme.id
-        )
-    };
-    database.sabotage(&list("ready")).await;
+    let shape = "SELECT shape FROM tenancy.standby WHERE strategy = 'schema'";
+    let ahead = provisioner.clone().standby(1);
+    ahead.refill().await.unwrap();
+    let shape: String = database.value(shape).await;
+    let list = format!(
+        "INSERT INTO tenancy.standby (id, strategy, schema_name, shape, state) \
+         VALUES ('{}', 'schema', '{schema}', '{shape}', 'ready')",
+        acme.id
+    );
+    database.sabotage(&list).await;
+    // Its id is the smaller one, so it would be given away first.
+    let globex = new("globex", Strategy::Schema);
+    let globex = ahead.provision(globex).await.unwrap();
+    assert_ne!(globex.locator, acme.locator);
+    // All that is nobody's is dropped, but not this.
+    ahead.refill().await.unwrap();
     let other = Served::start(app(), &database, &[]).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let left = "SELECT string_agg(schema_name, ' ') FROM tenancy.standby";
+    let start = Instant::now();
+    while database.value::<String>(left).await != schema.as_str() {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let kept = shop.tenant("acme-corp").get("/todos").await.json(200);
     assert_eq!(kept[0]["title"], "kept");
     drop(other);
     // The twin: nobody's is dropped.
-    let forget = "DELETE FROM tenancy.tenants; UPDATE tenancy.standby SET state = 'dropping'";
-    database.sabotage(forget).await;
+    database.sabotage("DELETE FROM tenancy.tenants").await;
     let _other = Served::start(app(), &database, &[]).await;
     until_ready(&database, 0).await;
-    assert_eq!(places(&database).await, 0);
+    assert_eq!(places(&database).await, 1);
 }

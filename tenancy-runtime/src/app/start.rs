@@ -72,7 +72,7 @@ impl App {
         let mut tenancy = tenancy.with_seeds(self.seeds);
         tenancy.stand_up().await?;
         tenancy.seed().await?;
-        tenancy.tend_standby().await?;
+        tenancy.start_tending().await?;
         let router = wired(|| router(&tenancy, self.routes, self.routers))?;
         let router = self
             .layers
@@ -144,6 +144,17 @@ impl Tenancy {
         let tables = tables.with_databases(databases);
         if isolation.strategies().contains(&Strategy::Database) {
             tables.databases()?;
+        }
+        if config.standby > 0 && !registry.keeps_standby() {
+            return Err(Problem::new(
+                "TENANCY_STANDBY",
+                "is set, and the application's own registry keeps no places on standby",
+                "unset it, or leave the registry to PostgreSQL",
+            )
+            .into());
+        }
+        if config.standby > 0 && !tables.can_make() {
+            tracing::warn!("TENANCY_STANDBY does nothing without TENANCY_OWNER_DATABASE_URL");
         }
         let provisioner = Provisioner::new(
             Arc::clone(&registry),

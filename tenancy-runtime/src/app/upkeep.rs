@@ -245,7 +245,7 @@ impl Tenancy {
     }
 
     /// Has places made for tenants to come, beside the requests.
-    pub(super) async fn tend_standby(&mut self) -> Result<()> {
+    pub(super) async fn start_tending(&mut self) -> Result<()> {
         let can_make = self
             .data
             .as_ref()

@@ -87,7 +87,8 @@ pub(super) const DATABASE_POOL_SIZE: Variable = variable(
 pub(super) const MAX_CONNECTIONS: Variable = variable(
     "TENANCY_MAX_CONNECTIONS",
     "50",
-    "The most connections to all tenants' own databases together, 1 to 10000.",
+    "The most connections of the application to all tenants' own databases together, 1 to 10000; \
+     the owner has a few more there while it makes, migrates or drops one.",
 );
 pub(super) const POOL_IDLE_TIMEOUT: Variable = variable(
     "TENANCY_POOL_IDLE_TIMEOUT",
@@ -113,7 +114,8 @@ pub(super) const MAX_TENANTS: Variable = variable(
 pub(super) const STANDBY: Variable = variable(
     "TENANCY_STANDBY",
     "0",
-    "How many schemas or databases are made ahead for new tenants, 0 to 100.",
+    "How many schemas or databases of each kind are made ahead for new tenants, 0 to 100; with 0 \
+     those that are left are dropped.",
 );
 pub(super) const SHUTDOWN_TIMEOUT: Variable = variable(
     "TENANCY_SHUTDOWN_TIMEOUT",

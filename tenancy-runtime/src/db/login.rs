@@ -82,6 +82,18 @@ impl DatabaseLogin {
         Some(Locator::dedicated_database(id, address))
     }
 
+    /// The server, and how names are made there, as one text.
+    pub(crate) fn where_new_ones_are(&self) -> String {
+        let Self {
+            host,
+            port,
+            before,
+            after,
+            ..
+        } = self;
+        format!("{host}:{port}/{before}{PLACEHOLDER}{after}")
+    }
+
     /// How this role logs in to the database at `address`.
     #[must_use]
     pub fn to(&self, address: &DatabaseAddress) -> tokio_postgres::Config {

@@ -90,6 +90,11 @@ impl TenantDatabases {
         })
     }
 
+    /// Fails where the server does not answer.
+    pub(super) async fn reach(&self, address: &DatabaseAddress) -> Result<()> {
+        self.beside(self.owner()?, address).check_login().await
+    }
+
     /// Makes the database, unless it is there: its name is the tenant's own, so an
     /// earlier attempt has made it.
     ///

@@ -408,12 +408,12 @@ impl Tables {
         // Any schema's name will do, as long as it is always the same.
         let (own, models) = this.in_own_schema(&this.shared);
         let (shared, shared_models) = this.in_shared_schema(false);
-        let words = [
-            env!("CARGO_PKG_VERSION"),
-            strategy.as_str(),
-            &*this.app_role,
-        ];
-        let mut made_by: Vec<String> = words.map(str::to_owned).to_vec();
+        let mut words = vec![env!("CARGO_PKG_VERSION"), strategy.as_str()];
+        words.extend(this.roles());
+        let mut made_by: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        if let (Strategy::Database, Some(databases)) = (strategy, &this.databases) {
+            made_by.push(databases.pools().login().where_new_ones_are());
+        }
         made_by.extend(this.statements(own, &models));
         made_by.extend(this.statements(shared, &shared_models));
         for migration in this.migrations {

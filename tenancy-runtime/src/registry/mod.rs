@@ -8,7 +8,6 @@
 mod locator;
 mod memory;
 mod migrations;
-
 mod postgres;
 
 use async_trait::async_trait;
@@ -40,6 +39,13 @@ pub trait TenantRegistry: Send + Sync + 'static {
     /// others: management commands are processes of their own.
     fn is_lasting(&self) -> bool {
         true
+    }
+
+    /// Whether it keeps the list of places that are made before their tenants
+    /// (`tenancy.standby`), and enters a tenant in the transaction that takes one
+    /// off the list. Without, there are none.
+    fn keeps_standby(&self) -> bool {
+        false
     }
 
     /// The tenant of this name.

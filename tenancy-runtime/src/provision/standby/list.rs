@@ -2,7 +2,7 @@
 
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel::{OptionalExtension as _, QueryableByName};
-use diesel_async::{RunQueryDsl as _, SimpleAsyncConnection as _};
+use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use crate::db::Transaction;
@@ -10,9 +10,10 @@ use crate::error::{Error, Result};
 use crate::registry::LocatorRow;
 use crate::tenant::{Locator, TenantId};
 
-/// Held while places are counted and entered, so that several processes do not
-/// make too many.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('tenancy.standby', 0))";
+/// Held while places are counted and made, so that several processes do not make
+/// too many. Who does not get it leaves the work to who has it.
+const LOCK: &str =
+    "SELECT pg_try_advisory_xact_lock(hashtextextended('tenancy.standby', 0)) AS yes";
 
 /// A place on the list.
 #[derive(QueryableByName)]
@@ -25,7 +26,17 @@ pub(super) struct Listed {
 
 const COLUMNS: &str = "id, strategy, schema_name, database_host, database_port, database_name";
 
+const NOBODYS: &str =
+    "NOT EXISTS (SELECT FROM tenancy.tenants t WHERE t.schema_name = s.schema_name)";
+
 impl Listed {
+    pub(super) fn new(id: TenantId, locator: &Locator) -> Self {
+        Self {
+            id: id.as_uuid(),
+            place: LocatorRow::of(locator),
+        }
+    }
+
     /// The id of the tenant that gets the place, and after which it is named.
     pub(super) fn tenant_id(&self) -> Result<TenantId> {
         TenantId::try_from(self.id).map_err(Error::internal)
@@ -55,21 +66,8 @@ impl State {
     }
 }
 
-/// Whether there is a list: a registry of the application's own may have none.
-pub(super) async fn is_there(transaction: &mut Transaction) -> Result<bool> {
-    #[derive(QueryableByName)]
-    struct Found {
-        #[diesel(sql_type = Bool)]
-        there: bool,
-    }
-    let found: Found =
-        diesel::sql_query("SELECT to_regclass('tenancy.standby') IS NOT NULL AS there")
-            .get_result(transaction.conn())
-            .await?;
-    Ok(found.there)
-}
-
-/// Enters a place, unless there are as many of its shape already.
+/// Enters a place, unless there are as many of its shape already or somebody else
+/// makes them.
 pub(super) async fn enter(
     transaction: &mut Transaction,
     most: u32,
@@ -77,8 +75,16 @@ pub(super) async fn enter(
     shape: &str,
     state: State,
 ) -> Result<bool> {
+    #[derive(QueryableByName)]
+    struct Locked {
+        #[diesel(sql_type = Bool)]
+        yes: bool,
+    }
     let conn = transaction.conn();
-    conn.batch_execute(LOCK).await?;
+    let locked: Locked = diesel::sql_query(LOCK).get_result(conn).await?;
+    if !locked.yes {
+        return Ok(false);
+    }
     let place = LocatorRow::of(locator);
     let sql = format!(
         "INSERT INTO tenancy.standby ({COLUMNS}, shape, state) \
@@ -101,11 +107,12 @@ pub(super) async fn enter(
 }
 
 /// Takes a place that is ready off the list. Of several who do so at once each
-/// gets another one.
+/// gets another one. Never one that is a tenant's.
 pub(super) async fn take(transaction: &mut Transaction, shape: &str) -> Result<Option<Listed>> {
     let sql = format!(
-        "DELETE FROM tenancy.standby WHERE id = (SELECT id FROM tenancy.standby \
-             WHERE state = 'ready' AND shape = $1 ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) \
+        "DELETE FROM tenancy.standby WHERE id = (SELECT id FROM tenancy.standby s \
+             WHERE state = 'ready' AND shape = $1 AND {NOBODYS} \
+             ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) \
          RETURNING {COLUMNS}"
     );
     let query = diesel::sql_query(sql).bind::<Text, _>(shape);
@@ -117,22 +124,16 @@ pub(super) async fn in_state(
     transaction: &mut Transaction,
     state: State,
     shape: Option<&str>,
-) -> Result<Vec<Uuid>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = SqlUuid)]
-        id: Uuid,
-    }
-    let query = diesel::sql_query(
-        "SELECT id FROM tenancy.standby WHERE state = $1 AND shape = coalesce($2, shape) \
-         ORDER BY id",
-    );
-    let rows: Vec<Row> = query
+) -> Result<Vec<Listed>> {
+    let query = diesel::sql_query(format!(
+        "SELECT {COLUMNS} FROM tenancy.standby WHERE state = $1 AND shape = coalesce($2, shape) \
+         ORDER BY id"
+    ));
+    let all = query
         .bind::<Text, _>(state.as_str())
         .bind::<Nullable<Text>, _>(shape)
-        .load(transaction.conn())
-        .await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
+        .load(transaction.conn());
+    Ok(all.await?)
 }
 
 /// A place in this state, which nobody else works on until the transaction has
@@ -144,8 +145,7 @@ pub(super) async fn lock(
 ) -> Result<Option<Listed>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM tenancy.standby s WHERE id = $1 AND state = $2 \
-         AND NOT EXISTS (SELECT FROM tenancy.tenants t WHERE t.schema_name = s.schema_name) \
-         FOR UPDATE SKIP LOCKED"
+         AND {NOBODYS} FOR UPDATE SKIP LOCKED"
     );
     let query = diesel::sql_query(sql)
         .bind::<SqlUuid, _>(id)
@@ -163,25 +163,32 @@ pub(super) async fn set(transaction: &mut Transaction, id: Uuid, state: State) -
     Ok(())
 }
 
-/// Strikes a place that is gone.
-pub(super) async fn strike(transaction: &mut Transaction, id: Uuid) -> Result<()> {
-    diesel::sql_query("DELETE FROM tenancy.standby WHERE id = $1")
+/// Strikes a place that is gone. One that was never there (not `found`) may still
+/// come: PostgreSQL goes on making a database when its maker is gone.
+pub(super) async fn strike(transaction: &mut Transaction, id: Uuid, found: bool) -> Result<()> {
+    let sql = "DELETE FROM tenancy.standby \
+         WHERE id = $1 AND ($2 OR made_at < now() - interval '1 minute')";
+    diesel::sql_query(sql)
         .bind::<SqlUuid, _>(id)
+        .bind::<Bool, _>(found)
         .execute(transaction.conn())
         .await?;
     Ok(())
 }
 
-/// Has dropped what is of none of these shapes, and of each what is more than
-/// `most`. Returns how many places there are to drop.
+/// Has dropped what is of none of these shapes and at least so many seconds old,
+/// and of each shape what is more than `most`. Returns how many places there are
+/// to drop.
 pub(super) async fn set_aside(
     transaction: &mut Transaction,
     shapes: Vec<String>,
     most: u32,
+    seconds: i64,
 ) -> Result<usize> {
     diesel::sql_query(SET_ASIDE)
         .bind::<Array<Text>, _>(shapes)
         .bind::<BigInt, _>(i64::from(most))
+        .bind::<BigInt, _>(seconds)
         .execute(transaction.conn())
         .await?;
     Ok(in_state(transaction, State::Dropping, None).await?.len())
@@ -191,9 +198,10 @@ pub(super) async fn set_aside(
 const SET_ASIDE: &str = "
     WITH superfluous AS (
         SELECT id FROM (
-            SELECT id, shape, row_number() OVER (PARTITION BY shape ORDER BY id) AS number
+            SELECT id, shape, made_at, row_number() OVER (PARTITION BY shape ORDER BY id) AS number
             FROM tenancy.standby WHERE state <> 'dropping'
-        ) s WHERE shape <> ALL ($1) OR number > $2
+        ) s WHERE number > $2
+            OR shape <> ALL ($1) AND made_at <= now() - $3 * interval '1 second'
     ), free AS (
         SELECT s.id FROM tenancy.standby s JOIN superfluous USING (id)
         FOR UPDATE OF s SKIP LOCKED

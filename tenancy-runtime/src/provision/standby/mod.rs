@@ -9,18 +9,22 @@
 //!
 //! Each is listed with its *shape*, a digest of all that makes a place. One of
 //! another version of the application has another shape: no tenant gets it, and
-//! the next start has it dropped.
+//! it is dropped.
+//!
+//! The list is in the application's own database, and a tenant's database may be
+//! on another server: if the one is restored from a backup, the list may name a
+//! place that has become somebody's since. So a database that a tenant gets is
+//! marked as well, and one that is marked is neither given away nor dropped.
 
 mod list;
+mod place;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel_async::SimpleAsyncConnection as _;
 use tokio::sync::Notify;
-use uuid::Uuid;
 
-use super::{Provisioner, Tables};
+use super::{Provisioner, Tables, detached};
 use crate::db::Transaction;
 use crate::error::{Error, Result};
 use crate::isolation::Strategy;
@@ -29,6 +33,10 @@ use list::{Listed, State};
 
 /// How long a place that another process has taken stays unreplaced.
 const EVERY: Duration = Duration::from_secs(10);
+
+/// How old places of another shape get while processes of another version may
+/// still serve, in seconds.
+const OLD: i64 = 3_600;
 
 /// How many places are kept ready for each strategy that has places of its own.
 #[derive(Debug, Clone, Default)]
@@ -41,42 +49,47 @@ impl Provisioner {
     /// Keeps so many places ready for each strategy of the isolation that gives
     /// tenants one of their own. [`refill`](Self::refill) makes them; an
     /// application that serves does so by itself, beside its requests.
+    ///
+    /// A place has every table, and the rows that the application's migrations
+    /// wrote when it was made. Without effect on a registry that keeps no list of
+    /// them ([`TenantRegistry::keeps_standby`](crate::registry::TenantRegistry)).
     #[must_use]
     pub fn standby(mut self, size: u32) -> Self {
-        self.standby.size = size;
+        self.standby.size = if self.registry.keeps_standby() {
+            size
+        } else {
+            0
+        };
         self
     }
 
-    /// Makes places until as many are ready as [`standby`](Self::standby) says.
+    /// Makes places until as many are ready as [`standby`](Self::standby) says;
+    /// leaves it to another process that is about it. What fails keeps no other
+    /// place from being made.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the owner's login is not configured or a
-    /// server is away, and those of the database.
+    /// The first that failed: [`Error::Unavailable`] when the owner's login is not
+    /// configured or a server is away, and those of the database.
     pub async fn refill(&self) -> Result<()> {
         let Some((isolation, tables)) = &self.data else {
             return Ok(());
         };
+        let mut outcome = Ok(());
         for strategy in isolation.strategies() {
             let shape = tables.shape(strategy);
-            match strategy {
-                Strategy::Rls => {}
-                Strategy::Schema => while self.make_schema(tables, &shape).await? {},
-                Strategy::Database => {
-                    // Those first that somebody has left half-made.
-                    for id in in_state(tables, State::Making, Some(&shape)).await? {
-                        make_database(tables, id).await?;
-                    }
-                    while let Some(id) = self.enter_database(tables, &shape).await? {
-                        make_database(tables, id).await?;
-                    }
-                }
-            }
+            let filled = match strategy {
+                Strategy::Rls => Ok(()),
+                Strategy::Schema => self.make_schemas(tables, &shape).await,
+                Strategy::Database => self.make_databases(tables, &shape).await,
+            };
+            outcome = outcome.and(filled);
         }
-        Ok(())
+        outcome
     }
 
-    /// Gives a new tenant a place that is ready, if there is one.
+    /// Gives a new tenant a place that is ready, if there is one. The work goes on
+    /// when the caller is gone.
     pub(super) async fn provision_from_standby(
         &self,
         tables: &Tables,
@@ -86,15 +99,30 @@ impl Provisioner {
         if self.standby.size == 0 || strategy == Strategy::Rls {
             return Ok(None);
         }
+        let (this, tables, new) = (self.clone(), tables.clone(), new.clone());
+        detached(async move { this.take_place(&tables, new, strategy).await }).await
+    }
+
+    async fn take_place(
+        &self,
+        tables: &Tables,
+        new: NewTenant,
+        strategy: Strategy,
+    ) -> Result<Option<TenantRecord>> {
         let mut transaction = tables.owner()?.begin().await?;
-        let Some(place) = list::take(&mut transaction, &tables.shape(strategy)).await? else {
+        let Some(taken) = list::take(&mut transaction, &tables.shape(strategy)).await? else {
             transaction.rollback().await?;
             return Ok(None);
         };
-        let refused = match self.move_in(tables, &mut transaction, new, &place).await {
+        let refused = match self.move_in(tables, &mut transaction, new, &taken).await {
             Ok(record) => {
                 transaction.commit().await?;
                 self.standby.taken.notify_one();
+                if let Some(locator) = &record.locator
+                    && let Err(error) = place::mark(tables, locator).await
+                {
+                    tracing::warn!(tenant = %record.slug, %error, "its place is not marked");
+                }
                 return Ok(Some(record));
             }
             Err(refused) => refused,
@@ -102,9 +130,9 @@ impl Provisioner {
         transaction.rollback().await?;
         // The slug is taken, say: without a place on standby it is refused too.
         if !matches!(refused, Error::Conflict(_)) {
-            tracing::warn!(place = %place.id, error = %refused, "standby that is of no use");
+            tracing::warn!(place = %taken.id, error = %refused, "standby that is of no use");
             let mut transaction = tables.owner()?.begin().await?;
-            list::set(&mut transaction, place.id, State::Dropping).await?;
+            list::set(&mut transaction, taken.id, State::Dropping).await?;
             transaction.commit().await?;
         }
         Ok(None)
@@ -114,79 +142,76 @@ impl Provisioner {
         &self,
         tables: &Tables,
         transaction: &mut Transaction,
-        new: &NewTenant,
-        place: &Listed,
+        new: NewTenant,
+        taken: &Listed,
     ) -> Result<TenantRecord> {
-        let record = TenantRecord::new(place.tenant_id()?, new.clone(), Some(place.locator()?));
+        let locator = taken.locator()?;
+        // Before the entry, for which others may wait.
+        place::make_up_to_date(tables, transaction, &locator).await?;
+        let record = TenantRecord::new(taken.tenant_id()?, new, Some(locator));
         self.registry
             .insert(&record, self.max_tenants, Some(transaction))
             .await?;
-        if let Some(Locator::Database(address, schema)) = &record.locator
-            && tables.shared_models().next().is_some()
-        {
-            // Rows that all tenants read may have changed since they were copied.
-            tables
-                .fill_database(transaction, address, schema, false)
-                .await?;
-        }
         Ok(record)
     }
 
-    /// Makes one more schema, if there are too few.
-    async fn make_schema(&self, tables: &Tables, shape: &str) -> Result<bool> {
-        let id = TenantId::generate();
-        let locator = Locator::dedicated_schema(id);
-        let mut transaction = tables.owner()?.begin().await?;
-        let place = (id, &locator);
-        let due = list::enter(
-            &mut transaction,
-            self.standby.size,
-            place,
-            shape,
-            State::Ready,
-        )
-        .await?;
-        if due {
-            tables
-                .create_dedicated(&mut transaction, locator.schema())
-                .await?;
+    async fn make_schemas(&self, tables: &Tables, shape: &str) -> Result<()> {
+        loop {
+            let id = TenantId::generate();
+            let locator = Locator::dedicated_schema(id);
+            let mut transaction = tables.owner()?.begin().await?;
+            let (size, entry) = (self.standby.size, (id, &locator));
+            let due = list::enter(&mut transaction, size, entry, shape, State::Ready).await?;
+            if due {
+                place::make_schema(tables, &mut transaction, locator.schema()).await?;
+            }
+            transaction.commit().await?;
+            if !due {
+                return Ok(());
+            }
         }
-        transaction.commit().await?;
-        Ok(due)
+    }
+
+    async fn make_databases(&self, tables: &Tables, shape: &str) -> Result<()> {
+        let mut outcome = Ok(());
+        // Those first that somebody has left half-made.
+        for listed in in_state(tables, State::Making, Some(shape)).await? {
+            outcome = outcome.and(make_database(tables, &listed).await);
+        }
+        while let Some(listed) = self.enter_database(tables, shape).await? {
+            make_database(tables, &listed).await?;
+        }
+        outcome
     }
 
     /// Lists one more database that is to be made, if there are too few.
-    async fn enter_database(&self, tables: &Tables, shape: &str) -> Result<Option<Uuid>> {
+    async fn enter_database(&self, tables: &Tables, shape: &str) -> Result<Option<Listed>> {
         let id = TenantId::generate();
         let locator = tables.databases()?.place_for(id)?;
         let mut transaction = tables.owner()?.begin().await?;
-        let place = (id, &locator);
-        let due = list::enter(
-            &mut transaction,
-            self.standby.size,
-            place,
-            shape,
-            State::Making,
-        )
-        .await?;
+        let (size, entry) = (self.standby.size, (id, &locator));
+        let due = list::enter(&mut transaction, size, entry, shape, State::Making).await?;
         transaction.commit().await?;
-        Ok(due.then(|| id.as_uuid()))
+        Ok(due.then(|| Listed::new(id, &locator)))
     }
 
     /// Has dropped, by [`tend_standby`](Self::tend_standby), what new tenants
     /// would not get or what is too much. Whether there is anything to tend.
     pub(crate) async fn set_standby_aside(&self) -> Result<bool> {
+        self.set_aside(0).await
+    }
+
+    async fn set_aside(&self, seconds: i64) -> Result<bool> {
         let Some((isolation, tables)) = &self.data else {
             return Ok(false);
         };
+        if !self.registry.keeps_standby() {
+            return Ok(false);
+        }
         let strategies = isolation.strategies().into_iter();
         let shapes = strategies.map(|strategy| tables.shape(strategy)).collect();
         let mut transaction = tables.owner()?.begin().await?;
-        if !list::is_there(&mut transaction).await? {
-            transaction.commit().await?;
-            return Ok(false);
-        }
-        let left = list::set_aside(&mut transaction, shapes, self.standby.size).await?;
+        let left = list::set_aside(&mut transaction, shapes, self.standby.size, seconds).await?;
         transaction.commit().await?;
         Ok(self.standby.size > 0 || left > 0)
     }
@@ -195,10 +220,11 @@ impl Provisioner {
     /// any to keep it ends when that is done.
     pub(crate) async fn tend_standby(self) {
         loop {
-            if let Err(error) = self.drop_set_aside().await {
+            let dropped = self.drop_set_aside().await;
+            if let Err(error) = &dropped {
                 tracing::warn!(%error, "standby that is of no use could not be dropped");
             }
-            if self.standby.size == 0 {
+            if self.standby.size == 0 && matches!(dropped, Ok(0)) {
                 return;
             }
             if let Err(error) = self.refill().await {
@@ -208,23 +234,27 @@ impl Provisioner {
                 () = self.standby.taken.notified() => {}
                 () = tokio::time::sleep(EVERY) => {}
             }
+            if let Err(error) = self.set_aside(OLD).await {
+                tracing::warn!(%error, "standby could not be looked through");
+            }
         }
     }
 
-    /// Tries all, and returns the first that failed.
-    async fn drop_set_aside(&self) -> Result<()> {
+    /// Tries all, and returns how many are left, or the first failure.
+    async fn drop_set_aside(&self) -> Result<usize> {
         let Some((_, tables)) = &self.data else {
-            return Ok(());
+            return Ok(0);
         };
         let mut outcome = Ok(());
-        for id in in_state(tables, State::Dropping, None).await? {
-            outcome = outcome.and(drop_place(tables, id).await);
+        for listed in in_state(tables, State::Dropping, None).await? {
+            outcome = outcome.and(drop_place(tables, &listed).await);
         }
-        outcome
+        outcome?;
+        Ok(in_state(tables, State::Dropping, None).await?.len())
     }
 }
 
-async fn in_state(tables: &Tables, state: State, shape: Option<&str>) -> Result<Vec<Uuid>> {
+async fn in_state(tables: &Tables, state: State, shape: Option<&str>) -> Result<Vec<Listed>> {
     let mut transaction = tables.owner()?.begin().await?;
     let all = list::in_state(&mut transaction, state, shape).await?;
     transaction.commit().await?;
@@ -232,36 +262,23 @@ async fn in_state(tables: &Tables, state: State, shape: Option<&str>) -> Result<
 }
 
 /// Makes a database that is listed, unless somebody else does.
-async fn make_database(tables: &Tables, id: Uuid) -> Result<()> {
+async fn make_database(tables: &Tables, listed: &Listed) -> Result<()> {
+    place::reach(tables, &listed.locator()?).await?;
     let mut transaction = tables.owner()?.begin().await?;
-    if let Some(place) = list::lock(&mut transaction, id, State::Making).await?
-        && let Locator::Database(address, schema) = place.locator()?
-    {
-        tables.databases()?.create(&address).await?;
-        tables
-            .fill_database(&mut transaction, &address, &schema, true)
-            .await?;
-        list::set(&mut transaction, id, State::Ready).await?;
+    if let Some(listed) = list::lock(&mut transaction, listed.id, State::Making).await? {
+        place::make_database(tables, &mut transaction, &listed.locator()?).await?;
+        list::set(&mut transaction, listed.id, State::Ready).await?;
     }
     transaction.commit().await
 }
 
 /// Drops a place that is set aside, unless somebody else does.
-async fn drop_place(tables: &Tables, id: Uuid) -> Result<()> {
+async fn drop_place(tables: &Tables, listed: &Listed) -> Result<()> {
+    place::reach(tables, &listed.locator()?).await?;
     let mut transaction = tables.owner()?.begin().await?;
-    if let Some(place) = list::lock(&mut transaction, id, State::Dropping).await? {
-        match place.locator()? {
-            Locator::Schema(schema) => {
-                let sql = format!("DROP SCHEMA IF EXISTS {} CASCADE", schema.quoted());
-                transaction.conn().batch_execute(&sql).await?;
-            }
-            Locator::Database(address, _) => {
-                let databases = tables.databases()?;
-                databases.drop(&address, tables.app_role()).await?;
-            }
-            Locator::Shared(_) => {}
-        }
-        list::strike(&mut transaction, id).await?;
+    if let Some(listed) = list::lock(&mut transaction, listed.id, State::Dropping).await? {
+        let found = place::remove(tables, &mut transaction, &listed.locator()?).await?;
+        list::strike(&mut transaction, listed.id, found).await?;
     }
     transaction.commit().await
 }
