@@ -129,19 +129,18 @@ async fn another_tenant_s_id_leads_nowhere() {
         assert_eq!(b.get(&path).await.body, b.get(&nobody_s).await.body);
         assert_eq!(a.get(&path).await.json(200), secret);
 
-        // The twins: without the policy, or with the place of another tenant.
-        database
-            .sabotage(match strategies[0] {
-                "rls" => "DROP POLICY tenancy_isolation ON shared.todos",
-                _ => {
-                    "DROP INDEX tenancy.tenants_own_schema, tenancy.tenants_own_database; \
-                     UPDATE tenancy.tenants t SET strategy = a.strategy, \
-                     schema_name = a.schema_name, database_host = a.database_host, \
-                     database_port = a.database_port, database_name = a.database_name \
-                     FROM tenancy.tenants a WHERE a.slug = 'acme-corp'"
-                }
-            })
-            .await;
+        // The twin: with the place of the other tenant, and without the policy where
+        // that is a place for all.
+        let move_in = "DROP INDEX tenancy.tenants_own_schema, tenancy.tenants_own_database; \
+             UPDATE tenancy.tenants t SET strategy = a.strategy, \
+             schema_name = a.schema_name, database_host = a.database_host, \
+             database_port = a.database_port, database_name = a.database_name \
+             FROM tenancy.tenants a WHERE a.slug = 'acme-corp'";
+        database.sabotage(move_in).await;
+        if strategies[0] == "rls" {
+            let lift = "DROP POLICY tenancy_isolation ON shared.todos";
+            database.sabotage(lift).await;
+        }
         assert_eq!(b.get(&path).await.json(200), secret);
     }
 }

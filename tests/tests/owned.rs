@@ -218,36 +218,38 @@ async fn remove_last(mut db: TenantConn) -> Result<StatusCode> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mixture_is_answered_as_our_mistake_and_named_in_the_log() {
-    let database = Database::empty().await;
-    let app = App::new("goals", "1.0.0")
-        .isolation(Isolation::single(Strategy::Schema))
-        .model::<Goal>()
-        .route::<create>()
-        .route::<show>()
-        .route::<remove_last>()
-        .seed("acme")
-        .seed("globex");
-    let served = Served::start(app, &database, &[]).await;
-    let (acme, globex) = (served.tenant("acme"), served.tenant("globex"));
-    let of = |name: &str| json!({ "id": 1, "name": name });
-    let answer = globex.post("/goals", json!({ "name": "of globex" })).await;
-    assert_eq!(answer.json(201), of("of globex"));
-    let answer = acme.post("/goals", json!({ "name": "of acme" })).await;
-    assert_eq!(answer.json(201), of("of acme"));
+    for strategy in [Strategy::Schema, Strategy::Database] {
+        let database = Database::empty().await;
+        let app = App::new("goals", "1.0.0")
+            .isolation(Isolation::single(strategy))
+            .model::<Goal>()
+            .route::<create>()
+            .route::<show>()
+            .route::<remove_last>()
+            .seed("acme")
+            .seed("globex");
+        let served = Served::start(app, &database, &[]).await;
+        let (acme, globex) = (served.tenant("acme"), served.tenant("globex"));
+        let of = |name: &str| json!({ "id": 1, "name": name });
+        let answer = globex.post("/goals", json!({ "name": "of globex" })).await;
+        assert_eq!(answer.json(201), of("of globex"));
+        let answer = acme.post("/goals", json!({ "name": "of acme" })).await;
+        assert_eq!(answer.json(201), of("of acme"));
 
-    let answer = globex.delete("/goals/last").await;
-    assert_eq!(answer.problem(500), "internal");
-    assert!(!answer.text().contains("acme"), "{}", answer.text());
-    let kept = globex.get("/goals/1").await;
-    assert_eq!(kept.json(200), of("of globex"));
-    assert_eq!(acme.delete("/goals/last").await.status, 204);
-    assert_eq!(acme.get("/goals/1").await.problem(404), "not_found");
+        let answer = globex.delete("/goals/last").await;
+        assert_eq!(answer.problem(500), "internal");
+        assert!(!answer.text().contains("acme"), "{}", answer.text());
+        let kept = globex.get("/goals/1").await;
+        assert_eq!(kept.json(200), of("of globex"));
+        assert_eq!(acme.delete("/goals/last").await.status, 204);
+        assert_eq!(acme.get("/goals/1").await.problem(404), "not_found");
 
-    let globex = "globex".parse().unwrap();
-    let (_, db) = served.tenancy.tenant(&globex).await.unwrap();
-    let last = LAST.lock().unwrap().clone().expect("a goal");
-    let error = last.key_for(&db.conn().await.unwrap()).unwrap_err();
-    let error = error.to_string();
-    assert!(error.starts_with("a row of tenant `acme` ("), "{error}");
-    assert!(error.contains("connection of tenant `globex` ("), "{error}");
+        let globex = "globex".parse().unwrap();
+        let (_, db) = served.tenancy.tenant(&globex).await.unwrap();
+        let last = LAST.lock().unwrap().clone().expect("a goal");
+        let error = last.key_for(&db.conn().await.unwrap()).unwrap_err();
+        let error = error.to_string();
+        assert!(error.starts_with("a row of tenant `acme` ("), "{error}");
+        assert!(error.contains("connection of tenant `globex` ("), "{error}");
+    }
 }

@@ -189,13 +189,22 @@ pub(crate) fn isolations() -> Vec<(Isolation, [&'static str; 2])> {
         (single(Strategy::Schema), ["schema", "schema"]),
         (single(Strategy::Database), ["database", "database"]),
         (hybrid(Strategy::Schema, Strategy::Rls), ["schema", "rls"]),
+        (hybrid(Strategy::Rls, Strategy::Schema), ["rls", "schema"]),
         (
             hybrid(Strategy::Database, Strategy::Rls),
             ["database", "rls"],
         ),
         (
+            hybrid(Strategy::Rls, Strategy::Database),
+            ["rls", "database"],
+        ),
+        (
             hybrid(Strategy::Schema, Strategy::Database),
             ["schema", "database"],
+        ),
+        (
+            hybrid(Strategy::Database, Strategy::Schema),
+            ["database", "schema"],
         ),
     ]
 }

@@ -127,16 +127,16 @@ async fn an_owner_is_refused_in_every_strategy() {
 
 /// A known limit, not a defence: row-level security holds the application's
 /// statements to the tenant that the transaction names, and whoever can run SQL
-/// of their own in it can name another. What has a place of its own is reached by
-/// its name, which the setting does not change.
+/// of their own in it can name another; or another tenant's schema, since one role
+/// works in all of them. What is in another database is out of reach.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn known_limit_sql_that_is_injected_under_rls_may_name_another_tenant() {
+async fn known_limit_sql_that_is_injected_may_name_another_tenant() {
     for ground in single_grounds() {
         let Stand { shop, .. } = ground.serve(&[A, B]).await;
         name_todos(&shop).await;
         let (_, a) = shop.tenancy.tenant(&A.parse().unwrap()).await.unwrap();
         let (b, _) = shop.tenancy.tenant(&B.parse().unwrap()).await.unwrap();
-        let b = b.id().as_uuid();
+        let id = b.id().as_uuid();
         let found = async |conn: &mut TenantConn| {
             let titles = todos::table.select(todos::title).load::<String>(conn);
             titles.await.expect("rows")
@@ -144,7 +144,7 @@ async fn known_limit_sql_that_is_injected_under_rls_may_name_another_tenant() {
         let mut conn = a.conn().await.unwrap();
         let inside = conn
             .transaction(async |conn| {
-                let switch = format!("SELECT set_config('tenancy.tenant_id', '{b}', true)");
+                let switch = format!("SELECT set_config('tenancy.tenant_id', '{id}', true)");
                 diesel::sql_query(switch).execute(conn).await?;
                 Ok::<_, Error>(found(conn).await)
             })
@@ -152,6 +152,20 @@ async fn known_limit_sql_that_is_injected_under_rls_may_name_another_tenant() {
         let [strategy, _] = ground.strategies;
         let seen = if strategy == Strategy::Rls { B } else { A };
         assert_eq!(inside.unwrap(), [seen], "{ground}");
+        // Its own name leads to another tenant's schema, in the same database.
+        #[derive(diesel::QueryableByName)]
+        struct Title {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            title: String,
+        }
+        let schema = b.record().locator.as_ref().unwrap().schema();
+        let by_name = format!("SELECT title FROM {schema}.todos");
+        let by_name: Result<Vec<Title>, _> = diesel::sql_query(by_name).load(&mut conn).await;
+        match strategy {
+            Strategy::Schema => assert_eq!(by_name.unwrap()[0].title, B),
+            Strategy::Rls => assert!(by_name.unwrap().iter().all(|row| row.title == A)),
+            _ => assert!(by_name.is_err(), "another database is not reached"),
+        }
         // It ends with the transaction, at least.
         assert_eq!(found(&mut conn).await, [A], "{ground}");
         drop(conn);

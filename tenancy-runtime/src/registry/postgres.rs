@@ -15,7 +15,7 @@ use super::{TenantRegistry, full, migrations, taken};
 use crate::db::{Pool, Transaction};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::tenant::{Receipt, Slug, TenantId, TenantRecord, TenantStatus};
+use crate::tenant::{Locator, Receipt, Slug, TenantId, TenantRecord, TenantStatus};
 
 /// Tenants in the schema `tenancy` of the application's database.
 ///
