@@ -205,6 +205,11 @@ impl Database {
         connect(self.owner_login.clone().dbname(database)).await
     }
 
+    /// Another connection of a superuser, after the server was killed.
+    pub async fn raw_superuser(&self) -> Client {
+        connect(&self.superuser_login).await
+    }
+
     /// A superuser's connection to the database in which a tenant's data is.
     pub async fn superuser_at(&self, tenant: &TenantRecord) -> Client {
         let mut login = self.superuser_login.clone();
