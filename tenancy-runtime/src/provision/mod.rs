@@ -105,7 +105,9 @@ impl Provisioner {
     /// Registers a tenant and makes its tables, all or nothing.
     ///
     /// Where the tenant gets a database of its own, the work goes on when the
-    /// caller is gone, and a tenant that a crash has left half-made is finished.
+    /// caller is gone, and one that a crash has left half-made is finished by
+    /// whoever wants its slug next, and gets a conflict like any other who comes
+    /// second; [`ensure`](Self::ensure) returns it.
     ///
     /// # Errors
     ///
@@ -197,8 +199,11 @@ impl Provisioner {
                     let there = this.registry.find(&record.slug).await?;
                     let half_made =
                         |there: &TenantRecord| there.status == TenantStatus::Provisioning;
-                    let there = there.filter(half_made).ok_or(error)?;
-                    this.finish(&there).await
+                    // It is finished for whom it was begun, not for this caller.
+                    if let Some(there) = there.filter(half_made) {
+                        this.finish(&there).await?;
+                    }
+                    Err(error)
                 }
                 Err(error) => Err(error),
             }
