@@ -38,6 +38,12 @@ pub enum Error {
     /// The tenant exists and may not come in now.
     #[error("the tenant is not active")]
     TenantInactive,
+    /// The request's token is missing, expired, forged or meant for somebody else.
+    #[error("the token is missing or not valid")]
+    InvalidToken,
+    /// Who is behind the request may not act for the tenant.
+    #[error("not a member of the tenant")]
+    NotAMember,
     /// The tenant does not have the feature.
     #[error("Feature '{0}' is not available on your plan")]
     FeatureUnavailable(Feature),
@@ -135,6 +141,8 @@ impl Error {
         match self {
             Self::TenantUnresolved => (StatusCode::BAD_REQUEST, "tenant_unresolved", None),
             Self::TenantInactive => (StatusCode::FORBIDDEN, "tenant_inactive", None),
+            Self::InvalidToken => (StatusCode::UNAUTHORIZED, "invalid_token", None),
+            Self::NotAMember => (StatusCode::FORBIDDEN, "not_a_member", None),
             Self::FeatureUnavailable(_) => (
                 StatusCode::FORBIDDEN,
                 "feature_unavailable",
@@ -190,6 +198,10 @@ impl IntoResponse for Error {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

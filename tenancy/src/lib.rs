@@ -1,5 +1,9 @@
 #![doc = include_str!("../../README.md")]
 
+/// Goes on implementations of this crate's asynchronous traits, such as
+/// [`resolve::Resolver`] and [`admit::Membership`]; the macro of the crate of this
+/// name.
+pub use async_trait::async_trait;
 #[doc = include_str!("../docs/app.md")]
 pub use tenancy_macros::app;
 #[doc = include_str!("../docs/migrations.md")]

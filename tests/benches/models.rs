@@ -165,6 +165,7 @@ pub(crate) fn all() -> Vec<&'static ModelDef> {
 /// An application with these tables. Tenants name their strategy, or share tables.
 pub(crate) fn app() -> App {
     App::new("bench", "1.0.0")
+        .membership(tenancy::admit::Gateway)
         .isolation(Isolation::single(Strategy::Rls))
         .model::<Customer>()
         .model::<Address>()

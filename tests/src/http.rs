@@ -6,6 +6,8 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
 use tenancy::config::Config;
 use tenancy::{App, Error, Result, Tenancy};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::database::Database;
 
@@ -140,6 +142,25 @@ impl Site {
             slug: None,
         }
     }
+}
+
+/// What a server answers to these bytes, down to the last one; but for the
+/// date, which is nobody's secret.
+///
+/// # Panics
+///
+/// When there is nobody at the address.
+pub async fn raw(address: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    stream.write_all(request).await.expect("a request");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("an answer");
+    let lines = answer.split_inclusive(|&byte| byte == b'\n');
+    lines
+        .filter(|line| !line.starts_with(b"date:"))
+        .flatten()
+        .copied()
+        .collect()
 }
 
 /// Somebody who sends requests.

@@ -19,11 +19,13 @@ use crate::http::Site;
 use crate::servers::child::Child;
 
 /// The applications that are built to be run.
-const PROGRAMS: [&str; 5] = [
+const PROGRAMS: [&str; 7] = [
+    "custom-resolver",
     "hello-tenant",
     "hybrid-isolation",
     "quickstart",
     "schema-isolation",
+    "subdomain",
     "renamed",
 ];
 

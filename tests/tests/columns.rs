@@ -79,6 +79,7 @@ async fn tenants() -> (Database, Served, [TenantDb; 2]) {
     let database = Database::empty().await;
     let isolation = Isolation::hybrid(Strategy::Schema, Strategy::Rls).premium_tenants(["own"]);
     let app = tenancy::App::new("columns", "1.0.0")
+        .membership(tenancy::admit::Gateway)
         .isolation(isolation)
         .model::<Everything>()
         .model::<Membership>()

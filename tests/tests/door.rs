@@ -1,14 +1,10 @@
 //! Who comes in, and what those hear who do not.
 
-use std::net::SocketAddr;
-
 use integration::database::Database;
-use integration::http::Served;
+use integration::http::{Served, raw};
 use serde_json::json;
 use tenancy::prelude::*;
 use tenancy::{Isolation, Strategy};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::{features, shop};
 
@@ -25,21 +21,6 @@ async fn serve() -> (Database, Served) {
         .seed(B);
     let shop = Served::start(app, &database, &[("TENANCY_POOL_SIZE", "4")]).await;
     (database, shop)
-}
-
-/// What a server answers to these bytes, down to the last one; but for the
-/// date, which is nobody's secret.
-async fn raw(address: SocketAddr, request: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(address).await.expect("a connection");
-    stream.write_all(request).await.expect("a request");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.expect("an answer");
-    let lines = answer.split_inclusive(|&byte| byte == b'\n');
-    lines
-        .filter(|line| !line.starts_with(b"date:"))
-        .flatten()
-        .copied()
-        .collect()
 }
 
 /// A request with these header lines.

@@ -63,6 +63,7 @@ async fn tenants() -> (Database, Served, Vec<(&'static str, TenantDb)>) {
     let isolation =
         Isolation::hybrid(Strategy::Schema, Strategy::Rls).premium_tenants(["own-a", "own-b"]);
     let app = App::new("joins", "1.0.0")
+        .membership(tenancy::admit::Gateway)
         .isolation(isolation)
         .model::<Member>()
         .model::<Post>()

@@ -21,6 +21,7 @@ mod pooler;
 mod provisioning;
 mod races;
 mod readme;
+mod resolution;
 mod scoped;
 mod servers;
 mod sessions;

@@ -221,6 +221,7 @@ async fn a_mixture_is_answered_as_our_mistake_and_named_in_the_log() {
     for strategy in [Strategy::Schema, Strategy::Database] {
         let database = Database::empty().await;
         let app = App::new("goals", "1.0.0")
+            .membership(tenancy::admit::Gateway)
             .isolation(Isolation::single(strategy))
             .model::<Goal>()
             .route::<create>()

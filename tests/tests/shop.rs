@@ -155,6 +155,7 @@ async fn job(db: TenantDb) -> Result<Json<Vec<Todo>>> {
 /// The shop; no tenant is registered yet.
 pub(crate) fn app(isolation: Isolation) -> App {
     App::new("shop", "1.0.0")
+        .membership(tenancy::admit::Gateway)
         .isolation(isolation)
         .model::<Todo>()
         .model::<Project>()

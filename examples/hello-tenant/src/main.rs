@@ -15,7 +15,7 @@ async fn hello(tenant: Tenant) -> Json<Value> {
     Json(json!({ "message": message, "tenant": tenant.slug() }))
 }
 
-#[tenancy::app(resolver = "header", routes(health, hello))]
+#[tenancy::app(resolver = "header", membership = "gateway", routes(health, hello))]
 async fn main(app: App) -> Result<()> {
     app.seed_tenant(NewTenant::new("acme-corp")?.name("Acme Corp"))
         .seed_tenant(NewTenant::new("globex")?.name("Globex"))

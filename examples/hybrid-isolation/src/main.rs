@@ -61,6 +61,7 @@ async fn issue(
     premium_tenants("acme-corp", "globex"),
     premium_plans("enterprise"),
     resolver = "header",
+    membership = "gateway",
     models(Invoice),
     routes(health, me, list, issue),
     seed("acme-corp", "startup-a")

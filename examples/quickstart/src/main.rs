@@ -63,6 +63,7 @@ async fn remove(Path(id): Path<Uuid>, mut db: TenantConn) -> Result<StatusCode> 
     standard = "rls",
     premium_tenants("acme-corp"),
     resolver = "header",
+    membership = "gateway",
     models(Todo),
     routes(health, me, list, create, update, remove),
     seed("acme-corp", "globex")

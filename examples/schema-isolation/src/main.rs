@@ -40,6 +40,7 @@ async fn create(mut db: TenantConn, Json(new): Json<NewTodo>) -> Result<(StatusC
 #[tenancy::app(
     isolation = "schema",
     resolver = "header",
+    membership = "gateway",
     models(Todo),
     routes(register, list, create)
 )]

@@ -21,6 +21,9 @@ pub(super) enum Key {
     DatabaseUrlTemplate,
     Resolver,
     Header,
+    Suffix,
+    Prefix,
+    Membership,
     Embedded,
     Models,
     Migrations,
@@ -41,6 +44,10 @@ enum Shape {
     Text,
     Texts,
     Paths,
+    /// A word or a path: `= "…"` or `= Name`.
+    Choice,
+    /// One of those, or several: `= "…"` or `("…", Name)`.
+    Choices,
 }
 
 const fn option(
@@ -91,7 +98,7 @@ pub(super) const OPTIONS: Choices<Definition> = Choices {
         option(
             "resolver",
             Key::Resolver,
-            Shape::Text,
+            Shape::Choices,
             "resolver = \"header\"",
         ),
         option(
@@ -99,6 +106,19 @@ pub(super) const OPTIONS: Choices<Definition> = Choices {
             Key::Header,
             Shape::Text,
             "header = \"X-Tenant-ID\"",
+        ),
+        option(
+            "suffix",
+            Key::Suffix,
+            Shape::Text,
+            "suffix = \".myapp.com\"",
+        ),
+        option("prefix", Key::Prefix, Shape::Text, "prefix = \"/t\""),
+        option(
+            "membership",
+            Key::Membership,
+            Shape::Choice,
+            "membership = \"gateway\"",
         ),
         option(
             "embedded",
@@ -147,6 +167,31 @@ enum Value {
     Text(LitStr),
     Texts(Vec<LitStr>),
     Paths(Vec<Path>),
+    Choices(Vec<Choice>),
+}
+
+/// A word of ours, or the path of something of the application's own.
+pub(super) enum Choice {
+    Word(LitStr),
+    Own(Path),
+}
+
+impl ToTokens for Choice {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Word(word) => word.to_tokens(tokens),
+            Self::Own(path) => path.to_tokens(tokens),
+        }
+    }
+}
+
+impl Parse for Choice {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(LitStr) {
+            return input.parse().map(Self::Word);
+        }
+        input.parse().map(|PlainPath(path)| Self::Own(path))
+    }
 }
 
 impl Given {
@@ -154,6 +199,7 @@ impl Given {
         match &self.value {
             Some(Value::Texts(texts)) => texts.is_empty(),
             Some(Value::Paths(paths)) => paths.is_empty(),
+            Some(Value::Choices(choices)) => choices.is_empty(),
             Some(Value::Text(_)) | None => false,
         }
     }
@@ -179,7 +225,7 @@ impl Written {
     pub(super) fn text(&self, key: Key) -> Option<&LitStr> {
         match self.get(key)?.value.as_ref()? {
             Value::Text(text) => Some(text),
-            Value::Texts(_) | Value::Paths(_) => None,
+            Value::Texts(_) | Value::Paths(_) | Value::Choices(_) => None,
         }
     }
 
@@ -187,6 +233,14 @@ impl Written {
     pub(super) fn texts(&self, key: Key) -> &[LitStr] {
         match self.get(key).and_then(|given| given.value.as_ref()) {
             Some(Value::Texts(texts)) => texts,
+            _ => &[],
+        }
+    }
+
+    /// The value of an option like `membership = …`, or those of `resolver(…)`.
+    pub(super) fn choices(&self, key: Key) -> &[Choice] {
+        match self.get(key).and_then(|given| given.value.as_ref()) {
+            Some(Value::Choices(choices)) => choices,
             _ => &[],
         }
     }
@@ -231,6 +285,11 @@ impl Written {
                 .parse2(rest.clone())
                 .map(|paths| paths.into_iter().map(|PlainPath(path)| path).collect())
                 .map(Value::Paths),
+            Shape::Choice => choice.parse2(rest.clone()).map(Value::Choices),
+            Shape::Choices => list
+                .parse2(rest.clone())
+                .or_else(|_| choice.parse2(rest.clone()))
+                .map(Value::Choices),
         };
         let value = value.map_err(|_| {
             if rest.is_empty() {
@@ -241,8 +300,10 @@ impl Written {
         });
         if self.get(definition.key).is_some() {
             let advice = match definition.shape {
-                Shape::Text => "",
-                Shape::Texts | Shape::Paths => "; give all its values in one place",
+                Shape::Text | Shape::Choice => "",
+                Shape::Texts | Shape::Paths | Shape::Choices => {
+                    "; give all its values in one place"
+                }
             };
             errors.at(&name, format_args!("`{name}` is given twice{advice}"));
             return Ok(());
@@ -261,6 +322,12 @@ impl Written {
 fn text(input: ParseStream<'_>) -> syn::Result<LitStr> {
     input.parse::<Token![=]>()?;
     input.parse()
+}
+
+/// `= "…"` or `= Name`
+fn choice(input: ParseStream<'_>) -> syn::Result<Vec<Choice>> {
+    input.parse::<Token![=]>()?;
+    Ok(vec![input.parse()?])
 }
 
 /// `(a, b)`

@@ -6,8 +6,8 @@ use syn::LitStr;
 use crate::common::{Choices, Errors, did_you_mean};
 
 use super::attr::{Key, Written};
-use super::ir::{App, Embedded, Isolation, Resolver, Strategy};
-use super::lists;
+use super::ir::{App, Embedded, Isolation, Strategy};
+use super::{lists, resolvers};
 
 #[derive(Clone, Copy)]
 enum IsolationWord {
@@ -42,36 +42,20 @@ const OF_HYBRID: &[Key] = &[
     Key::PremiumPlans,
 ];
 
-/// A resolver, and the options that are its own.
-#[derive(Clone, Copy)]
-struct ResolverWord {
-    build: fn(&Written) -> Resolver,
-    options: &'static [Key],
-}
-
-const RESOLVERS: Choices<ResolverWord> = Choices {
-    what: "resolver",
-    all: &[(
-        "header",
-        ResolverWord {
-            build: |written| Resolver::Header(written.text(Key::Header).cloned()),
-            options: &[Key::Header],
-        },
-    )],
-};
-
 /// The application, as far as it can be told; it is only good without errors.
 pub(super) fn check(written: &Written, errors: &mut Errors) -> Option<App> {
     lists::check(written, errors);
     let isolation = isolation(written, errors);
     let template = template(written, isolation.as_ref(), errors);
-    let resolver = resolver(written, errors);
+    let resolvers = resolvers::check(written, errors);
+    let membership = resolvers::membership(written, errors);
     let embedded = embedded(written, errors);
     needs_a_database(written, errors);
     Some(App {
         isolation: complete(written, &[Key::Isolation], isolation)?,
         database_url_template: complete(written, &[Key::DatabaseUrlTemplate], template)?,
-        resolver: complete(written, &[Key::Resolver, Key::Header], resolver)?,
+        resolvers: complete(written, resolvers::KEYS, resolvers)?.unwrap_or_default(),
+        membership: complete(written, &[Key::Membership], membership)?,
         embedded: complete(written, &[Key::Embedded], embedded)?,
         models: written.paths(Key::Models).to_vec(),
         migrations: written.text(Key::Migrations).cloned(),
@@ -195,49 +179,6 @@ fn template(
     Some(literal.clone())
 }
 
-fn resolver(written: &Written, errors: &mut Errors) -> Option<Resolver> {
-    if let Some(header) = written.text(Key::Header) {
-        header_name(header, errors);
-    }
-    let chosen = match written.text(Key::Resolver) {
-        Some(literal) => RESOLVERS.pick(&literal.value(), literal, errors)?,
-        // An option of a resolver's own says which one is meant.
-        None if written.get(Key::Resolver).is_none() => RESOLVERS
-            .all
-            .iter()
-            .map(|(_, resolver)| *resolver)
-            .find(|resolver| {
-                resolver
-                    .options
-                    .iter()
-                    .any(|key| written.get(*key).is_some())
-            })?,
-        None => return None,
-    };
-    for (word, other) in RESOLVERS.all {
-        let foreign: Vec<_> = other
-            .options
-            .iter()
-            .copied()
-            .filter(|key| !chosen.options.contains(key))
-            .collect();
-        only_with(written, &foreign, &format!("resolver = \"{word}\""), errors);
-    }
-    Some((chosen.build)(written))
-}
-
-/// A field name is a token: <https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2>.
-fn header_name(literal: &LitStr, errors: &mut Errors) {
-    let name = literal.value();
-    let valid = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if name.is_empty() || !name.chars().all(valid) {
-        errors.at(
-            literal,
-            "a header's name has letters, digits and `-`: write `header = \"X-Tenant-ID\"`",
-        );
-    }
-}
-
 /// The word for an embedded database that nothing is left of.
 const TEMPORARY: &str = "temporary";
 
@@ -287,7 +228,7 @@ fn needs_a_database(written: &Written, errors: &mut Errors) {
 }
 
 /// Each of `keys` that was given is a mistake without `choice`.
-fn only_with(written: &Written, keys: &[Key], choice: &str, errors: &mut Errors) {
+pub(super) fn only_with(written: &Written, keys: &[Key], choice: &str, errors: &mut Errors) {
     for option in keys.iter().filter_map(|key| written.get(*key)) {
         let name = &option.name;
         errors.at(

@@ -8,7 +8,7 @@ use syn::{Index, Path, ReturnType, Visibility};
 
 use crate::common::{Crate, Function};
 
-use super::ir::{App, Embedded, Isolation, Main, Resolver, Strategy};
+use super::ir::{App, Embedded, Isolation, Main, Membership, Resolver, Strategy};
 use super::main_function::starts_a_runtime;
 
 pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function) -> TokenStream {
@@ -70,13 +70,11 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         .iter()
         .map(|isolation| self::isolation(krate, isolation));
     let template = app.database_url_template.iter();
-    let resolver = app
-        .resolver
-        .iter()
-        .map(|Resolver::Header(name)| match name {
-            Some(name) => quote!(#krate::HeaderResolver::new(#name)),
-            None => quote!(#krate::HeaderResolver::default()),
-        });
+    let resolvers = app.resolvers.iter().map(|one| resolver(krate, one));
+    let membership = app.membership.iter().map(|membership| match membership {
+        Membership::Gateway => quote!(#krate::admit::Gateway),
+        Membership::Own(path) => quote!(#path),
+    });
     let embedded = app.embedded.iter().map(|embedded| match embedded {
         Embedded::Temporary(span) => {
             quote_spanned!(*span=> .embedded(#krate::__private::Embedded::Temporary))
@@ -100,12 +98,28 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         )
         #(.isolation(#isolation))*
         #(.database_url_template(#template))*
-        #(.resolver(#resolver))*
+        #(#resolvers)*
+        #(.membership(#membership))*
         #(#embedded)*
         #(.model::<#models>())*
         #(#migrations)*
         #(.route::<#routes>())*
         #(.seed(#seeds))*
+    }
+}
+
+fn resolver(krate: &Crate, resolver: &Resolver) -> TokenStream {
+    match resolver {
+        Resolver::Header(Some(name)) => quote!(.resolver(#krate::HeaderResolver::new(#name))),
+        Resolver::Header(None) => quote!(.resolver(#krate::HeaderResolver::default())),
+        Resolver::Subdomain(suffix) => {
+            quote!(.resolver(#krate::resolve::SubdomainResolver::new(#suffix)))
+        }
+        Resolver::Path(Some(prefix)) => {
+            quote!(.resolver(#krate::resolve::PathResolver::new(#prefix)))
+        }
+        Resolver::Path(None) => quote!(.resolver(#krate::resolve::PathResolver::default())),
+        Resolver::Own(path) => quote!(.custom_resolver(#path)),
     }
 }
 

@@ -7,7 +7,8 @@ use syn::{LitStr, Path};
 pub(super) struct App {
     pub(super) isolation: Option<Isolation>,
     pub(super) database_url_template: Option<LitStr>,
-    pub(super) resolver: Option<Resolver>,
+    pub(super) resolvers: Vec<Resolver>,
+    pub(super) membership: Option<Membership>,
     pub(super) embedded: Option<Embedded>,
     pub(super) models: Vec<Path>,
     /// The folder.
@@ -37,6 +38,18 @@ pub(super) enum Strategy {
 pub(super) enum Resolver {
     /// By a header, of this name unless it is the usual one.
     Header(Option<LitStr>),
+    /// By the host, below this suffix.
+    Subdomain(LitStr),
+    /// By the path, after this prefix unless it is the usual one.
+    Path(Option<LitStr>),
+    /// In the application's own way.
+    Own(Path),
+}
+
+/// Who decides whether a request may act for the tenant that it names.
+pub(super) enum Membership {
+    Gateway,
+    Own(Path),
 }
 
 /// A PostgreSQL inside the process.

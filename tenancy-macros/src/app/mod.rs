@@ -10,6 +10,7 @@ mod expand;
 mod ir;
 mod lists;
 mod main_function;
+mod resolvers;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ fn app_in(krate: &Crate, attribute: TokenStream, item: TokenStream) -> TokenStre
     let written = attr::Written::parse(attribute, &mut errors);
     let app = check::check(&written, &mut errors);
     let main = main_function::check(&function, &mut errors);
+    resolvers::who_decides(&written, &main, &mut errors);
     let expansion = match app {
         Some(app) if errors.is_empty() => expand::expand(krate, &app, &main, &function),
         _ => expand::fallback(&function),

@@ -7,7 +7,9 @@ use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
 use super::{Admission, TenantUse};
+use crate::error::Error;
 use crate::http::Spool;
+use crate::resolve::Named;
 
 /// Puts [`Admit`] in front of a route.
 #[derive(Debug, Clone)]
@@ -68,7 +70,12 @@ where
         } = self.layer.clone();
         Box::pin(async move {
             let (mut parts, mut body) = request.into_parts();
-            if tenant_use != TenantUse::None {
+            if tenant_use == TenantUse::None {
+                // Below a tenant's path there are that tenant's routes only.
+                if parts.extensions.get::<Named>().is_some() {
+                    return Ok(Error::NotFound.into_response());
+                }
+            } else {
                 match admission.request(&parts, tenant_use).await {
                     Ok(tenant) => parts.extensions.insert(tenant),
                     Err(refusal) => return Ok(refusal.into_response()),

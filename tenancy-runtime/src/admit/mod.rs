@@ -3,9 +3,11 @@
 //! [`Admission`] is the only place that makes a [`Tenant`], and without one
 //! nothing opens a connection. [`AdmissionLayer`] stands in front of a route
 //! and asks for what the route declared ([`TenantUse`]); a tenant that is
-//! missing, malformed or unknown gets one and the same refusal.
+//! missing, malformed or unknown gets one and the same refusal, and so does one
+//! for which the request may not act ([`Membership`]).
 
 mod layer;
+mod membership;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,16 +20,18 @@ use crate::http::RequestTenant;
 use crate::isolation::Strategy;
 use crate::registry::TenantRegistry;
 use crate::resolve::{Candidate, Resolver};
-use crate::tenant::{Tenant, TenantStatus};
+use crate::tenant::{Slug, Tenant, TenantRecord, TenantStatus};
 
 pub use crate::http::TenantUse;
 pub use layer::{AdmissionLayer, Admit};
+pub use membership::{Gateway, Membership};
 
 /// Decides who comes in. Cheap to clone.
 #[derive(Clone)]
 pub struct Admission {
     resolver: Arc<dyn Resolver>,
     registry: Arc<dyn TenantRegistry>,
+    membership: Option<Arc<dyn Membership>>,
     data: Option<TenantPool>,
     patience: Option<Duration>,
 }
@@ -43,9 +47,17 @@ impl Admission {
         Self {
             resolver,
             registry,
+            membership: None,
             data,
             patience: None,
         }
+    }
+
+    /// Who decides whether a request may act for the tenant that it names.
+    #[must_use]
+    pub(crate) fn membership(mut self, membership: Option<Arc<dyn Membership>>) -> Self {
+        self.membership = membership;
+        self
     }
 
     /// How long a request waits for connections altogether: its tenant is looked
@@ -57,22 +69,38 @@ impl Admission {
         self
     }
 
-    /// Admits a candidate, or refuses it.
+    /// Admits the candidate of a request, or refuses it.
     ///
     /// # Errors
     ///
-    /// [`Error::TenantUnresolved`] for one that does not exist,
-    /// [`Error::TenantInactive`] for one that may not come in now, and those of
-    /// the registry.
-    pub async fn admit(&self, candidate: &Candidate) -> Result<Tenant> {
-        let record = self.registry.find(candidate.slug()).await?;
-        let record = record.ok_or(Error::TenantUnresolved)?;
-        match record.status {
-            TenantStatus::Active => Ok(Tenant::admitted(record)),
-            TenantStatus::Provisioning
-            | TenantStatus::Suspended
-            | TenantStatus::Deleted
-            | TenantStatus::Destroying => Err(Error::TenantInactive),
+    /// [`Error::TenantUnresolved`] for one that does not exist or for which the
+    /// request may not act, [`Error::TenantInactive`] for one that may not come in
+    /// now, and those of the registry and of the membership.
+    pub async fn admit(&self, candidate: &Candidate, request: &Parts) -> Result<Tenant> {
+        let record = self.record(candidate.slug()).await?;
+        // Before its status: who is no member learns nothing of the tenant.
+        if !candidate.is_proven() && !self.is_member(request, &record).await? {
+            return Err(Error::TenantUnresolved);
+        }
+        active(record)
+    }
+
+    /// Admits a tenant that the application itself names, outside of a request.
+    pub(crate) async fn admit_inside(&self, slug: &Slug) -> Result<Tenant> {
+        active(self.record(slug).await?)
+    }
+
+    async fn record(&self, slug: &Slug) -> Result<TenantRecord> {
+        let record = self.registry.find(slug).await?;
+        record.ok_or(Error::TenantUnresolved)
+    }
+
+    /// Without anybody who decides nobody is one: of several resolvers the one
+    /// that proves may have found nothing.
+    async fn is_member(&self, request: &Parts, tenant: &TenantRecord) -> Result<bool> {
+        match &self.membership {
+            Some(membership) => membership.admits(request, tenant).await,
+            None => Ok(false),
         }
     }
 
@@ -81,8 +109,8 @@ impl Admission {
         let candidate = self.resolver.resolve(request).await?;
         let began = Instant::now();
         let tenant = match (candidate, tenant_use) {
-            (Some(candidate), _) => Some(self.admit(&candidate).await?),
-            (None, TenantUse::Required) => return Err(Error::TenantUnresolved),
+            (Some(candidate), _) => Some(self.admit(&candidate, request).await?),
+            (None, TenantUse::Required) => return Err(self.resolver.missing()),
             (None, TenantUse::Optional | TenantUse::None) => None,
         };
         let db = match (&self.data, &tenant) {
@@ -101,6 +129,16 @@ impl Admission {
             db,
             patience,
         })
+    }
+}
+
+fn active(record: TenantRecord) -> Result<Tenant> {
+    match record.status {
+        TenantStatus::Active => Ok(Tenant::admitted(record)),
+        TenantStatus::Provisioning
+        | TenantStatus::Suspended
+        | TenantStatus::Deleted
+        | TenantStatus::Destroying => Err(Error::TenantInactive),
     }
 }
 

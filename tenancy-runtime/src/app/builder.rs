@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use tower::{Layer, Service};
 
 use super::start::Tenancy;
+use crate::admit::Membership;
 use crate::cli::{self, Command};
 use crate::config::{Config, Defaults, Embedded};
 use crate::error::Result;
@@ -20,7 +21,7 @@ use crate::model::{Model, ModelDef};
 use crate::problem::Problem;
 use crate::provision::{Exemption, Migration};
 use crate::registry::TenantRegistry;
-use crate::resolve::{HeaderResolver, Resolver};
+use crate::resolve::{Resolution, Resolver};
 use crate::tenant::NewTenant;
 
 /// An application under construction.
@@ -49,7 +50,7 @@ pub struct App {
     pub(super) version: &'static str,
     pub(super) command: Command,
     pub(super) defaults: Defaults,
-    pub(super) resolver: Option<Arc<dyn Resolver>>,
+    pub(super) membership: Option<Arc<dyn Membership>>,
     pub(super) registry: Option<Arc<dyn TenantRegistry>>,
     pub(super) models: Vec<&'static ModelDef>,
     pub(super) migrations: &'static [Migration],
@@ -83,7 +84,7 @@ impl App {
             version,
             command: Command::default(),
             defaults,
-            resolver: None,
+            membership: None,
             registry: None,
             models: Vec::new(),
             migrations: &[],
@@ -119,16 +120,25 @@ impl App {
         self
     }
 
-    /// Resolves tenants by this header instead of `X-Tenant-ID`.
-    pub fn resolver(mut self, resolver: HeaderResolver) -> Self {
-        self.defaults.tenant_header = Some(resolver.into());
+    /// Resolves tenants in this way instead of by the header `X-Tenant-ID`. Called
+    /// again, it adds another way: a request may name its tenant in either, and
+    /// one that names two is refused.
+    pub fn resolver(mut self, resolver: impl Into<Resolution>) -> Self {
+        self.defaults.resolution.push(resolver.into());
         self
     }
 
-    /// Resolves tenants in a way of the application's own.
-    pub fn custom_resolver(mut self, resolver: impl Resolver) -> Self {
-        self.defaults.custom_resolver = true;
-        self.resolver = Some(Arc::new(resolver));
+    /// Resolves tenants in a way of the application's own; the same as
+    /// [`resolver`](Self::resolver) otherwise.
+    pub fn custom_resolver(self, resolver: impl Resolver) -> Self {
+        self.resolver(Resolution::custom(resolver))
+    }
+
+    /// Has `membership` decide whether a request may act for the tenant that it
+    /// names; needed unless the resolver proves that by itself, as a signed token
+    /// does. [`Gateway`](crate::admit::Gateway) leaves it to a gateway in front.
+    pub fn membership(mut self, membership: impl Membership) -> Self {
+        self.membership = Some(Arc::new(membership));
         self
     }
 

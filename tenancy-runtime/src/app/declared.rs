@@ -3,10 +3,13 @@
 
 use std::collections::HashMap;
 
+use axum::Router;
+
 use super::builder::Route;
-use crate::http;
+use crate::http::{self, TenantUse};
 use crate::model::ModelDef;
 use crate::problem::Problem;
+use crate::resolve::Resolution;
 
 /// Every problem of the routes and the models together.
 pub(super) fn problems(routes: &[Route], models: &[&'static ModelDef]) -> Vec<Problem> {
@@ -15,6 +18,28 @@ pub(super) fn problems(routes: &[Route], models: &[&'static ModelDef]) -> Vec<Pr
     problems.extend(clashing_names(models));
     problems.extend(missing(models));
     problems
+}
+
+/// A tenant that anybody can name, with nobody to decide who may act for it.
+pub(super) fn nobody_decides(
+    routes: &[Route],
+    routers: &[(TenantUse, Router)],
+    ways: &[Resolution],
+) -> Option<Problem> {
+    let uses = routes.iter().map(|route| route.tenant);
+    let mut uses = uses.chain(routers.iter().map(|(tenant, _)| *tenant));
+    if uses.all(|tenant| tenant == TenantUse::None)
+        || ways.iter().any(|way| way.resolver().proves_membership())
+    {
+        return None;
+    }
+    let ways: Vec<_> = ways.iter().map(Resolution::as_str).collect();
+    Some(Problem::new(
+        format!("the resolver `{}`", ways.join(", ")),
+        "lets anybody name any tenant, and nobody decides who may act for it",
+        "declare membership = MyMembership in the application's attribute, or \
+         membership = \"gateway\" if only a gateway that has decided it reaches the application",
+    ))
 }
 
 /// axum panics where two paths differ in the names of their parameters only.

@@ -1,4 +1,5 @@
 use std::io;
+use std::net::SocketAddr;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -45,7 +46,7 @@ impl App {
                 }
                 let tables = (self.models, self.migrations, self.exempt);
                 let tenancy =
-                    Tenancy::connect(&config, tables, self.resolver, self.registry).await?;
+                    Tenancy::connect(&config, tables, self.membership, self.registry).await?;
                 let tenancy = tenancy.with_seeds(self.seeds);
                 let outcome = cli::manage(command, &tenancy).await;
                 tenancy.stop().await?;
@@ -77,7 +78,8 @@ async fn serve(
     let stop = async {
         let _ = stop.await;
     };
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stop);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop);
     let cut_off = async {
         signals.next().await;
         tracing::info!("stopping: no new requests, those that run are finished");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{Extension, Router};
 use tokio::task::JoinSet;
+use tower::Layer as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
@@ -11,20 +12,20 @@ use super::builder::{App, Route};
 use super::data::Data;
 use super::declared;
 use super::upkeep;
-use crate::admit::{Admission, AdmissionLayer};
+use crate::admit::{Admission, AdmissionLayer, Membership};
 use crate::config::Config;
 use crate::db::{Databases, PoolNumbers, TenantDb, TenantPool};
 #[cfg(feature = "embedded")]
 use crate::embedded::EmbeddedError;
 use crate::error::{Error, Result};
-use crate::http::{self, TenantUse};
+use crate::http::{self, OriginLayer, TenantUse};
 use crate::isolation::{Isolation, Strategy};
 use crate::model::ModelDef;
 use crate::problem::Problem;
 use crate::provision::migrations::{self, Migration};
 use crate::provision::{Exemption, Provisioner, Tables, TenantDatabases};
 use crate::registry::{MemoryRegistry, PostgresRegistry, TenantRegistry};
-use crate::resolve::{Candidate, HeaderResolver, Resolver};
+use crate::resolve::{Chain, Resolution, StripPrefixLayer};
 use crate::system::{self, Configured, SystemAccess};
 use crate::tenant::{NewTenant, SchemaName, Slug, Tenant};
 
@@ -66,9 +67,13 @@ impl App {
     pub(super) async fn start_parts(self, config: Config) -> Result<(Tenancy, Router, OnListen)> {
         let mut problems = self.problems;
         problems.extend(declared::problems(&self.routes, &self.models));
+        if self.membership.is_none() {
+            let ways = &config.resolution;
+            problems.extend(declared::nobody_decides(&self.routes, &self.routers, ways));
+        }
         upkeep::refuse(problems)?;
         let tables = (self.models, self.migrations, self.exempt);
-        let tenancy = Tenancy::connect(&config, tables, self.resolver, self.registry).await?;
+        let tenancy = Tenancy::connect(&config, tables, self.membership, self.registry).await?;
         let mut tenancy = tenancy.with_seeds(self.seeds);
         tenancy.stand_up().await?;
         tenancy.seed().await?;
@@ -78,6 +83,7 @@ impl App {
             .layers
             .into_iter()
             .fold(router, |router, layer| layer(router));
+        let router = around(router, &config);
         Ok((tenancy, router, self.on_listen))
     }
 }
@@ -91,11 +97,11 @@ impl Tenancy {
             &'static [Migration],
             Vec<Exemption>,
         ),
-        resolver: Option<Arc<dyn Resolver>>,
+        membership: Option<Arc<dyn Membership>>,
         registry: Option<Arc<dyn TenantRegistry>>,
     ) -> Result<Self> {
-        let resolver = resolver
-            .unwrap_or_else(|| Arc::new(HeaderResolver::from(config.tenant_header.clone())));
+        let ways = config.resolution.iter().map(Resolution::resolver);
+        let resolver = Arc::new(Chain::new(ways.collect()));
         let Some(isolation) = config.isolation.clone() else {
             if let Some(model) = models.first() {
                 return Err(Problem::new(
@@ -115,7 +121,8 @@ impl Tenancy {
             }
             let registry = registry.unwrap_or_else(|| Arc::new(MemoryRegistry::new()));
             return Ok(Self {
-                admission: Admission::new(resolver, Arc::clone(&registry), None),
+                admission: Admission::new(resolver, Arc::clone(&registry), None)
+                    .membership(membership),
                 provisioner: Provisioner::new(Arc::clone(&registry), None)
                     .max_tenants(config.max_tenants),
                 registry,
@@ -169,6 +176,7 @@ impl Tenancy {
             .map(|system| SystemAccess::new(system, pool.clone(), provisioner.clone()));
         Ok(Self {
             admission: Admission::new(resolver, Arc::clone(&registry), Some(pool.clone()))
+                .membership(membership)
                 .patience(config.pool_timeout),
             provisioner,
             registry,
@@ -231,7 +239,7 @@ impl Tenancy {
     ///
     /// As [`Admission::admit`], and [`Error::Internal`] without a database.
     pub async fn tenant(&self, slug: &Slug) -> Result<(Tenant, TenantDb)> {
-        let tenant = self.admission.admit(&Candidate::new(slug.clone())).await?;
+        let tenant = self.admission.admit_inside(slug).await?;
         let Some((pool, ..)) = &self.data else {
             return Err(Error::internal("the application has no database"));
         };
@@ -298,6 +306,19 @@ fn wired(wire: impl FnOnce() -> Router) -> Result<Router> {
         )
         .into()
     })
+}
+
+/// What a request passes before it is routed.
+fn around(router: Router, config: &Config) -> Router {
+    let path = config.resolution.iter().find_map(|way| match way {
+        Resolution::Path(resolver) => Some(resolver.clone()),
+        _ => None,
+    });
+    let router = match path {
+        Some(path) => Router::new().fallback_service(StripPrefixLayer(path).layer(router)),
+        None => router,
+    };
+    router.layer(OriginLayer::new(config.trusted_proxies.clone()))
 }
 
 fn router(tenancy: &Tenancy, routes: Vec<Route>, routers: Vec<(TenantUse, Router)>) -> Router {

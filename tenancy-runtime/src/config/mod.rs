@@ -13,6 +13,7 @@
 
 mod database;
 mod read;
+mod resolution;
 mod sources;
 mod template;
 #[cfg(test)]
@@ -23,12 +24,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use axum::http::HeaderName;
 use secrecy::SecretString;
 
 use crate::db::DatabaseLogin;
+use crate::http::TrustedProxies;
 use crate::isolation::Isolation;
 use crate::problem::Problem;
+use crate::resolve::Resolution;
 
 pub use variables::{Variable, variables};
 
@@ -49,8 +51,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// How tenants are kept apart; `None` in an application without a database.
     pub isolation: Option<Isolation>,
-    /// The header that names the tenant.
-    pub tenant_header: HeaderName,
+    /// Where a request names its tenant: all of these that do must agree.
+    pub resolution: Vec<Resolution>,
+    /// The proxies that are believed who sent a request.
+    pub trusted_proxies: TrustedProxies,
     /// The most tenants there may be.
     pub max_tenants: Option<u32>,
     /// How many schemas or databases are made before a tenant wants one.
@@ -107,10 +111,8 @@ pub struct Defaults {
     pub isolation: Option<Isolation>,
     /// The application role's login to tenants' own databases.
     pub database_url_template: Option<SecretString>,
-    /// The header that names the tenant, unless it is `X-Tenant-ID`.
-    pub tenant_header: Option<HeaderName>,
-    /// Whether the application brings its own resolver.
-    pub custom_resolver: bool,
+    /// Where a request names its tenant; none is the header `X-Tenant-ID`.
+    pub resolution: Vec<Resolution>,
     /// Where the embedded database lives, unless it is `./.tenancy`.
     pub embedded: Option<Embedded>,
 }

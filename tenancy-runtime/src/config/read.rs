@@ -3,8 +3,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use axum::http::HeaderName;
-
 use super::variables::{self, Variable};
 use super::{Defaults, Embedded};
 use crate::isolation::{Isolation, Strategy};
@@ -85,7 +83,7 @@ impl Reader {
     }
 
     /// Reads with `parse`; `None` when unset or wrong.
-    fn parsed<T>(
+    pub(super) fn parsed<T>(
         &mut self,
         variable: Variable,
         takes: &str,
@@ -160,14 +158,6 @@ impl Reader {
         .unwrap_or(default)
     }
 
-    pub(super) fn header(&mut self, variable: Variable, default: Option<HeaderName>) -> HeaderName {
-        const USUAL: HeaderName = HeaderName::from_static("x-tenant-id");
-        let parse = |text: &str| HeaderName::from_bytes(text.as_bytes()).ok();
-        self.parsed(variable, "the name of a header", "X-Tenant-ID", parse)
-            .or(default)
-            .unwrap_or(USUAL)
-    }
-
     pub(super) fn isolation(
         &mut self,
         variable: Variable,
@@ -201,22 +191,6 @@ impl Reader {
             }
         }
         Some(declared)
-    }
-
-    /// Checks the variable that names the way of resolution. There is one, so
-    /// nothing is returned.
-    pub(super) fn resolution(&mut self, variable: Variable, custom: bool) {
-        if custom && self.is_set(variable) {
-            self.problems.push(Problem::new(
-                variable.name,
-                "is set, but the application has a resolver of its own",
-                "unset it",
-            ));
-            return;
-        }
-        self.parsed(variable, "a way to resolve tenants", "header", |text| {
-            (text == "header").then_some(())
-        });
     }
 
     /// How many places to make ahead, where new tenants get one.
@@ -259,7 +233,7 @@ pub(super) fn config(
     );
     let listen = reader.address(LISTEN, SocketAddr::from(([127, 0, 0, 1], 8000)));
     let isolation = reader.isolation(ISOLATION_STRATEGY, defaults.isolation);
-    reader.resolution(RESOLUTION_STRATEGY, defaults.custom_resolver);
+    let resolution = super::resolution::read(&mut reader, defaults.resolution);
     let standby = reader.standby(STANDBY, isolation.as_ref());
     let config = super::Config {
         database_url: logins.application,
@@ -268,7 +242,8 @@ pub(super) fn config(
         tenant_databases,
         listen,
         isolation,
-        tenant_header: reader.header(TENANT_HEADER_NAME, defaults.tenant_header),
+        resolution,
+        trusted_proxies: super::resolution::trusted_proxies(&mut reader),
         max_tenants: reader.limit(MAX_TENANTS),
         standby,
         pool_size: reader.count(POOL_SIZE, 1..=1000, 10),
@@ -298,7 +273,12 @@ pub(super) fn config(
 
 /// A value that does not read as what the variable takes. The value is shown:
 /// not for variables that hold secrets.
-fn value_problem(variable: Variable, value: &str, takes: &str, example: &str) -> Problem {
+pub(super) fn value_problem(
+    variable: Variable,
+    value: &str,
+    takes: &str,
+    example: &str,
+) -> Problem {
     Problem::new(
         variable.name,
         format!("`{}` is not {takes}", shown(value)),

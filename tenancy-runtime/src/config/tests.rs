@@ -4,6 +4,7 @@ use secrecy::ExposeSecret;
 
 use super::*;
 use crate::isolation::Strategy;
+use crate::resolve::{HeaderResolver, PathResolver, SubdomainResolver};
 
 const APP: &str = "postgres://app:hunter2@localhost/app";
 const OWNER: &str = "postgres://owner:hunter2@localhost/app";
@@ -36,7 +37,11 @@ fn nothing_set_gives_the_defaults() {
     assert!(config.system_database_url.is_none());
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
     assert_eq!(config.isolation, Some(Isolation::single(Strategy::Rls)));
-    assert_eq!(config.tenant_header, "x-tenant-id");
+    let Resolution::Header(header) = &config.resolution[0] else {
+        panic!("{:?}", config.resolution);
+    };
+    assert_eq!(header.header(), "x-tenant-id");
+    assert_eq!(config.trusted_proxies, TrustedProxies::default());
     assert_eq!(config.pool_size, 10);
     assert_eq!(config.pool_timeout, Duration::from_secs(5));
     assert!(config.prepared_statements);
@@ -60,8 +65,11 @@ fn every_variable_of_the_table_is_read() {
         ),
         ("TENANCY_LISTEN", "[::]:80"),
         ("TENANCY_ISOLATION_STRATEGY", "schema"),
-        ("TENANCY_RESOLUTION_STRATEGY", "header"),
+        ("TENANCY_RESOLUTION_STRATEGY", "header, subdomain,path"),
         ("TENANCY_TENANT_HEADER_NAME", "X-Org"),
+        ("TENANCY_DOMAIN_SUFFIX", ".myapp.com"),
+        ("TENANCY_PATH_PREFIX", "/tenants"),
+        ("TENANCY_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
         ("TENANCY_MAX_TENANTS", "12"),
         ("TENANCY_STANDBY", "3"),
         ("TENANCY_POOL_SIZE", "1000"),
@@ -83,7 +91,18 @@ fn every_variable_of_the_table_is_read() {
     assert_eq!(exposed(config.system_database_url), SYSTEM);
     assert_eq!(config.listen.to_string(), "[::]:80");
     assert_eq!(config.isolation, Some(Isolation::single(Strategy::Schema)));
-    assert_eq!(config.tenant_header, "x-org");
+    let [
+        Resolution::Header(header),
+        Resolution::Subdomain(subdomain),
+        Resolution::Path(path),
+    ] = &*config.resolution
+    else {
+        panic!("{:?}", config.resolution);
+    };
+    assert_eq!(header.header(), "x-org");
+    assert_eq!(subdomain.domain().as_str(), "myapp.com");
+    assert_eq!(path.prefix(), "/tenants");
+    assert!(config.trusted_proxies.contains("10.1.1.1".parse().unwrap()));
     let logins = config.tenant_databases.unwrap();
     assert!(logins.owner.is_some());
     let place = logins.app.place_for(crate::tenant::TenantId::generate());
@@ -109,9 +128,10 @@ fn every_problem_is_reported_at_once_and_by_name() {
         ("TENANCY_POOL_SIZE", "yes"),
         ("TENANCY_POOL_TIMEOUT", "0"),
         ("TENANCY_PREPARED_STATEMENTS", "maybe"),
-        ("TENANCY_RESOLUTION_STRATEGY", "subdomain"),
+        ("TENANCY_RESOLUTION_STRATEGY", "header,dns"),
         ("TENANCY_SHUTDOWN_TIMEOUT", "-1"),
         ("TENANCY_TENANT_HEADER_NAME", "X Tenant"),
+        ("TENANCY_TRUSTED_PROXIES", "everybody"),
     ];
     let problems = read(rls(), &wrong).unwrap_err();
     assert_eq!(problems.len(), wrong.len(), "{problems:#?}");
@@ -224,25 +244,94 @@ fn the_strategy_can_be_overridden_only_where_it_makes_sense() {
     assert!(problem(Defaults::default(), &set("rls")).contains("isolates no data"));
 }
 
-#[test]
-fn a_resolver_of_ones_own_refuses_the_resolution_strategy() {
-    let own = Defaults {
-        custom_resolver: true,
+/// The words of the ways that are read.
+fn ways(declared: Vec<Resolution>, vars: &[(&str, &str)]) -> String {
+    let defaults = Defaults {
+        resolution: declared,
         ..rls()
     };
-    let problem = problem(own, &[("TENANCY_RESOLUTION_STRATEGY", "header")]);
-    assert!(problem.contains("a resolver of its own"), "{problem}");
+    match read(defaults, vars) {
+        Ok(config) => format!("{:?}", config.resolution),
+        Err(problems) => problems.concat(),
+    }
+}
+
+#[test]
+fn the_deployment_chooses_among_the_ways_and_keeps_what_was_declared_of_them() {
+    let strategy = |words| ("TENANCY_RESOLUTION_STRATEGY", words);
+    let declared = || vec![SubdomainResolver::new(".myapp.com").into()];
+    assert_eq!(ways(vec![], &[]), "[header]");
+    assert_eq!(ways(declared(), &[]), "[subdomain]");
+    assert_eq!(
+        ways(declared(), &[strategy("header,subdomain")]),
+        "[header, subdomain]"
+    );
+    assert_eq!(ways(declared(), &[strategy("path")]), "[path]");
+    let own = || vec![Resolution::custom(HeaderResolver::new("X-Key"))];
+    assert_eq!(ways(own(), &[strategy("custom, path")]), "[custom, path]");
+
+    for (declared, vars, said) in [
+        (
+            vec![],
+            [strategy("subdomain")],
+            "TENANCY_DOMAIN_SUFFIX: is not set",
+        ),
+        (
+            vec![],
+            [strategy("custom")],
+            "declares no resolver of its own",
+        ),
+        (vec![], [strategy("header,header")], "names `header` twice"),
+        (vec![], [strategy("header,")], "`` is not header, subdomain"),
+        (
+            own(),
+            [("TENANCY_PATH_PREFIX", "/t")],
+            "are not resolved by path",
+        ),
+        (
+            declared(),
+            [("TENANCY_TENANT_HEADER_NAME", "X-A")],
+            "are not resolved by header",
+        ),
+        (
+            declared(),
+            [("TENANCY_DOMAIN_SUFFIX", "my app")],
+            "`my app` is not a domain",
+        ),
+        (
+            vec![PathResolver::default().into()],
+            [("TENANCY_PATH_PREFIX", "t/")],
+            "`t/` is not",
+        ),
+    ] {
+        let found = ways(declared, &vars);
+        assert!(found.contains(said), "{vars:?}: {found}");
+    }
+}
+
+#[test]
+fn places_ahead_are_for_those_who_get_one() {
+    let set = [("TENANCY_STANDBY", "2")];
+    assert!(problem(rls(), &set).contains("no schema or database of their own"));
+    let schema = Defaults {
+        isolation: Some(Isolation::single(Strategy::Schema)),
+        ..Defaults::default()
+    };
+    assert_eq!(read(schema, &set).unwrap().standby, 2);
 }
 
 #[test]
 fn the_attribute_s_values_are_the_defaults() {
     let declared = || Defaults {
-        tenant_header: Some(HeaderName::from_static("x-customer")),
+        resolution: vec![HeaderResolver::new("X-Customer").into()],
         embedded: Some(Embedded::Temporary),
         ..rls()
     };
     let config = read(declared(), &[]).unwrap();
-    assert_eq!(config.tenant_header, "x-customer");
+    let Resolution::Header(header) = &config.resolution[0] else {
+        panic!("{:?}", config.resolution);
+    };
+    assert_eq!(header.header(), "x-customer");
     assert_eq!(config.embedded, Embedded::Temporary);
 
     let config = read(declared(), &[("TENANCY_EMBEDDED", "/var/dev")]).unwrap();

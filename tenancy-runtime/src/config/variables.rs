@@ -66,13 +66,30 @@ pub(super) const ISOLATION_STRATEGY: Variable = variable(
 );
 pub(super) const RESOLUTION_STRATEGY: Variable = variable(
     "TENANCY_RESOLUTION_STRATEGY",
-    "header",
-    "Where a request names its tenant: header.",
+    "from the attribute, or header",
+    "Where a request names its tenant: header, subdomain, path or custom; or several with commas \
+     between them, which must agree.",
 );
 pub(super) const TENANT_HEADER_NAME: Variable = variable(
     "TENANCY_TENANT_HEADER_NAME",
     "from the attribute, or X-Tenant-ID",
     "The header that names the tenant.",
+);
+pub(super) const DOMAIN_SUFFIX: Variable = variable(
+    "TENANCY_DOMAIN_SUFFIX",
+    "from the attribute",
+    "The domain below which each tenant has a host, as .myapp.com.",
+);
+pub(super) const PATH_PREFIX: Variable = variable(
+    "TENANCY_PATH_PREFIX",
+    "from the attribute, or /t",
+    "What stands before the tenant in a path.",
+);
+pub(super) const TRUSTED_PROXIES: Variable = variable(
+    "TENANCY_TRUSTED_PROXIES",
+    "none",
+    "The proxies whose Forwarded and X-Forwarded headers are believed: addresses and networks with \
+     commas between them.",
 );
 pub(super) const POOL_SIZE: Variable = variable(
     "TENANCY_POOL_SIZE",
@@ -130,7 +147,7 @@ pub(super) const EMBEDDED: Variable = variable(
 
 /// Every variable, in the order in which people meet them. What is not here is
 /// refused as unknown.
-static VARIABLES: [Variable; 19] = [
+static VARIABLES: [Variable; 22] = [
     DATABASE_URL,
     OWNER_DATABASE_URL,
     SYSTEM_DATABASE_URL,
@@ -140,6 +157,9 @@ static VARIABLES: [Variable; 19] = [
     ISOLATION_STRATEGY,
     RESOLUTION_STRATEGY,
     TENANT_HEADER_NAME,
+    DOMAIN_SUFFIX,
+    PATH_PREFIX,
+    TRUSTED_PROXIES,
     MAX_TENANTS,
     STANDBY,
     POOL_SIZE,

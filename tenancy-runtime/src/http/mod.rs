@@ -4,6 +4,8 @@ mod body;
 mod extract;
 mod fallback;
 mod gate;
+mod host;
+mod origin;
 mod route;
 mod spool;
 
@@ -11,6 +13,9 @@ pub use body::{Json, Path, Query};
 pub(crate) use extract::{RequestTenant, refuse_for_tenants};
 pub(crate) use fallback::{method_not_allowed, not_found, panicked, said};
 pub use gate::{FeatureGate, RequireFeature};
+pub use host::{HostName, InvalidHostName};
+pub(crate) use origin::OriginLayer;
+pub use origin::{InvalidProxies, Origin, TrustedProxies};
 pub(crate) use route::same_path;
 pub use route::{RouteFunction, RouteSpec, RoutedHandler, TenantUse, Verb, is_taken, routing};
 pub(crate) use spool::Spool;

@@ -4,15 +4,24 @@
 //! its data lives is decided further along the way; nothing here can open a
 //! connection.
 
+mod chain;
 mod header;
+mod path;
+mod resolution;
+mod subdomain;
 
 use async_trait::async_trait;
 use axum::http::request::Parts;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tenant::Slug;
 
+pub(crate) use chain::Chain;
 pub use header::HeaderResolver;
+pub(crate) use path::Named;
+pub use path::{InvalidPrefix, PathPrefix, PathResolver, StripPrefix, StripPrefixLayer};
+pub use resolution::Resolution;
+pub use subdomain::SubdomainResolver;
 
 /// Finds the tenant that a request names.
 ///
@@ -36,6 +45,10 @@ pub use header::HeaderResolver;
 /// }
 /// ```
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not find the tenant of a request",
+    label = "implement `tenancy::resolve::Resolver` for it"
+)]
 pub trait Resolver: Send + Sync + 'static {
     /// The candidate, or `None` when the request names no tenant.
     ///
@@ -45,22 +58,58 @@ pub trait Resolver: Send + Sync + 'static {
     /// names one in a way that cannot be read: to the client that is the same
     /// as a tenant that does not exist.
     async fn resolve(&self, request: &Parts) -> Result<Option<Candidate>>;
+
+    /// Whether its candidates may be [`proven`](Candidate::proven) ones. Without
+    /// it an application needs a [`Membership`](crate::admit::Membership).
+    fn proves_membership(&self) -> bool {
+        false
+    }
+
+    /// The answer where the tenant is required and the request names none.
+    fn missing(&self) -> Error {
+        Error::TenantUnresolved
+    }
 }
 
 /// The tenant that a request names, not yet known to exist nor admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate(Slug);
+pub struct Candidate {
+    slug: Slug,
+    proven: bool,
+}
 
 impl Candidate {
-    /// The candidate of this name.
+    /// The candidate of this name, whom anybody may have named.
     #[must_use]
     pub fn new(slug: Slug) -> Self {
-        Self(slug)
+        Self {
+            slug,
+            proven: false,
+        }
+    }
+
+    /// The candidate of this name, in a request that has proved that it may act
+    /// for the tenant: by a signed token or a key that only its members have.
+    #[must_use]
+    pub fn proven(slug: Slug) -> Self {
+        Self { slug, proven: true }
     }
 
     /// The name to look up.
     #[must_use]
     pub fn slug(&self) -> &Slug {
-        &self.0
+        &self.slug
+    }
+
+    /// Whether the request has proved that it may act for the tenant.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.proven
+    }
+
+    /// What two resolvers say together, unless they disagree.
+    fn and(self, other: &Self) -> Option<Self> {
+        let proven = self.proven || other.proven;
+        (self.slug == other.slug).then_some(Self { proven, ..self })
     }
 }

@@ -88,6 +88,7 @@ async fn titles(mut db: TenantConn) -> Result<Json<Vec<String>>> {
     premium_plans("enterprise"),
     resolver = "header",
     header = "X-Library",
+    membership = "gateway",
     embedded = "temporary",
     models(Country, Author, crate::Book),
     routes(health, whoami, add, change, titles),

@@ -2,6 +2,7 @@
 //! and ended by signals. What the library promises elsewhere is seen here once
 //! more from outside, with nothing of ours in between.
 
+mod custom_resolver;
 mod hello_tenant;
 mod hybrid_isolation;
 mod management;
@@ -9,6 +10,7 @@ mod quickstart;
 mod renamed;
 mod schema_isolation;
 mod shutdown;
+mod subdomain;
 
 use integration::curl;
 use integration::http::Caller;

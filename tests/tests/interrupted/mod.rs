@@ -118,6 +118,7 @@ fn app(strategy: Strategy) -> App {
         own => Isolation::hybrid(own, Strategy::Rls).premium_tenants([SLUG]),
     };
     App::new("quickstart", "1.0.0")
+        .membership(tenancy::admit::Gateway)
         .isolation(isolation)
         .model::<Todo>()
 }

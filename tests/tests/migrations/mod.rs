@@ -110,6 +110,7 @@ fn app(isolation: Isolation, migrations: &'static [Migration]) -> App {
 /// Migrations, and no model of what they make.
 fn bare(isolation: Isolation, migrations: &'static [Migration]) -> App {
     App::new("tasks", "1.0.0")
+        .membership(tenancy::admit::Gateway)
         .isolation(isolation)
         .model::<shop::Country>()
         .migrations(migrations)

@@ -54,6 +54,7 @@ static SHOP: &[Migration] = &[step(
 async fn a_migrated_table_is_what_a_generated_one_is() {
     let rls = || Isolation::single(Strategy::Rls);
     let generated = App::new("shop", "1.0.0")
+        .membership(tenancy::admit::Gateway)
         .isolation(rls())
         .model::<shop::Country>()
         .model::<shop::Project>()

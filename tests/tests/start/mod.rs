@@ -70,6 +70,7 @@ async fn without_the_owner_s_login_an_empty_database_is_named_and_left_alone() {
 async fn tables_of_models_that_came_later_are_made_for_every_tenant() {
     let database = Database::empty().await;
     let few = App::new("shop", "1.0.0")
+        .membership(tenancy::admit::Gateway)
         .isolation(Isolation::hybrid(Strategy::Schema, Strategy::Rls).premium_tenants(["own"]))
         .model::<shop::Project>()
         .seed("own")

@@ -24,6 +24,7 @@ fn hybrid_with_everything() {
         premium_plans("enterprise"),
         resolver = "header",
         header = "X-Tenant-ID",
+        membership = "gateway",
         embedded = "temporary",
         models(Todo, crate::plans::Plan),
         routes(list, todos::create, summary),
@@ -44,7 +45,9 @@ fn hybrid_by_the_plan_premium() {
 fn rls_in_a_folder() {
     assert_expansion!(around_nothing(quote!(
         isolation = "rls",
-        resolver = "header",
+        resolver("subdomain", "path", crate::keys::ByKey),
+        suffix = ".myapp.com",
+        membership = Members,
         embedded = "./data",
         models(Todo)
     )));

@@ -20,8 +20,8 @@ fn of_main(item: TokenStream) -> Vec<String> {
 }
 
 const OPTIONS: &str = "`isolation`, `premium`, `standard`, `premium_tenants`, `premium_plans`, \
-                       `database_url_template`, `resolver`, `header`, `embedded`, `models`, \
-                       `migrations`, `routes` or `seed`";
+                       `database_url_template`, `resolver`, `header`, `suffix`, `prefix`, \
+                       `membership`, `embedded`, `models`, `migrations`, `routes` or `seed`";
 
 #[test]
 fn unknown_words() {
@@ -49,7 +49,14 @@ fn unknown_words() {
     );
     assert_eq!(
         of(quote!(resolver = "headers")),
-        ["unknown resolver `headers`; did you mean `header`? (expected `header`)"]
+        [
+            "unknown resolver `headers`; did you mean `header`? (expected `header`, `subdomain` or \
+             `path`)"
+        ]
+    );
+    assert_eq!(
+        of(quote!(resolver = "path", membership = "gatway")),
+        ["unknown membership `gatway`; did you mean `gateway`? (expected `gateway`)"]
     );
 }
 
@@ -155,11 +162,92 @@ fn hybrid_and_its_tiers() {
 fn headers() {
     for name in ["", "X Tenant", "X-Tenant:", "Mandant-Köln"] {
         assert_eq!(
-            of(quote!(resolver = "header", header = #name)),
+            of(quote!(header = #name)),
             ["a header's name has letters, digits and `-`: write `header = \"X-Tenant-ID\"`"]
         );
     }
     assert_eq!(of(quote!(header = "x_tenant.id")), [""; 0]);
+}
+
+#[test]
+fn suffixes_and_prefixes() {
+    for suffix in [
+        "",
+        ".",
+        "my app.com",
+        ".a..b",
+        ".-a.com",
+        ".köln.de",
+        "10.0.0.1",
+    ] {
+        assert_eq!(
+            of(quote!(suffix = #suffix)),
+            ["the suffix is a domain, in ASCII (`xn--…`): write `suffix = \".myapp.com\"`"]
+        );
+    }
+    for prefix in ["", "/", "t", "/t/", "/{t}", "/../t"] {
+        assert_eq!(
+            of(quote!(prefix = #prefix)),
+            ["the prefix begins with `/` and ends without one: write `prefix = \"/t\"`"]
+        );
+    }
+    assert_eq!(of(quote!(suffix = "localhost.local")), [""; 0]);
+    assert_eq!(of(quote!(prefix = "/api/tenants")), [""; 0]);
+}
+
+#[test]
+fn resolvers_and_their_options() {
+    let only = |option: &str, resolver: &str| {
+        format!(
+            "`{option}` applies only to `resolver = \"{resolver}\"`: choose that, or drop `{option}`"
+        )
+    };
+    assert_eq!(
+        of(quote!(
+            resolver = "header",
+            prefix = "/t",
+            suffix = ".a.com",
+            membership = Users
+        )),
+        [only("suffix", "subdomain"), only("prefix", "path")]
+    );
+    assert_eq!(
+        of(quote!(header = "X-A", prefix = "/t")),
+        [only("prefix", "path")]
+    );
+    assert_eq!(
+        of(quote!(
+            resolver("subdomain", "header"),
+            membership = "gateway"
+        )),
+        ["`resolver = \"subdomain\"` needs `suffix = \".myapp.com\"`"]
+    );
+    assert_eq!(
+        of(quote!(resolver("path", "path"), membership = "gateway")),
+        ["this resolver is named twice; once is enough"]
+    );
+    assert_eq!(
+        of(quote!(resolver())),
+        ["`resolver` names none: write `resolver = \"header\"` or drop it"]
+    );
+    assert_eq!(of(quote!(resolver = own::ByKey)), [""; 0]);
+}
+
+#[test]
+fn somebody_decides_who_may_act_for_a_tenant() {
+    let nobody = "with this anybody can name any tenant: add `membership = MyMembership`, which \
+                  decides who may act for one, or `membership = \"gateway\"` if only a gateway that \
+                  has decided it reaches the application";
+    assert_eq!(of(quote!(resolver = "header")), [nobody]);
+    assert_eq!(of(quote!(resolver("path", "header"))), [nobody]);
+    // Whom those add who take the application is seen at start.
+    let serves = quote!(
+        async fn main(app: App) -> Result<()> {}
+    );
+    assert_eq!(
+        testing::mistakes(app(quote!(resolver = "header"), serves)),
+        [""; 0]
+    );
 }
 
 #[test]

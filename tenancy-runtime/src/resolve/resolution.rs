@@ -1,0 +1,69 @@
+use std::fmt;
+use std::sync::Arc;
+
+use super::{HeaderResolver, PathResolver, Resolver, SubdomainResolver};
+
+/// One way in which requests name their tenant, as an application declares it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Resolution {
+    /// By a header.
+    Header(HeaderResolver),
+    /// By the host's first label.
+    Subdomain(SubdomainResolver),
+    /// By the beginning of the path.
+    Path(PathResolver),
+    /// In a way of the application's own.
+    Custom(Arc<dyn Resolver>),
+}
+
+impl Resolution {
+    /// A way of the application's own.
+    pub fn custom(resolver: impl Resolver) -> Self {
+        Self::Custom(Arc::new(resolver))
+    }
+
+    /// The word for it in attributes and in `TENANCY_RESOLUTION_STRATEGY`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Header(_) => "header",
+            Self::Subdomain(_) => "subdomain",
+            Self::Path(_) => "path",
+            Self::Custom(_) => "custom",
+        }
+    }
+
+    pub(crate) fn resolver(&self) -> Arc<dyn Resolver> {
+        match self {
+            Self::Header(resolver) => Arc::new(resolver.clone()),
+            Self::Subdomain(resolver) => Arc::new(resolver.clone()),
+            Self::Path(resolver) => Arc::new(resolver.clone()),
+            Self::Custom(resolver) => Arc::clone(resolver),
+        }
+    }
+}
+
+impl fmt::Debug for Resolution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<HeaderResolver> for Resolution {
+    fn from(resolver: HeaderResolver) -> Self {
+        Self::Header(resolver)
+    }
+}
+
+impl From<SubdomainResolver> for Resolution {
+    fn from(resolver: SubdomainResolver) -> Self {
+        Self::Subdomain(resolver)
+    }
+}
+
+impl From<PathResolver> for Resolution {
+    fn from(resolver: PathResolver) -> Self {
+        Self::Path(resolver)
+    }
+}

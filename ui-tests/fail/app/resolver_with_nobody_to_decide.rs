@@ -1,0 +1,2 @@
+#[tenancy::app(resolver("path", "header"), prefix = "/t/")]
+async fn main() {}
