@@ -155,9 +155,13 @@ impl Database {
         row.expect("one row").get(0)
     }
 
-    /// Runs statements as a superuser.
+    /// Runs statements as a superuser. What they change of tenants every process
+    /// that listens has heard of when this returns.
     pub async fn sabotage(&self, sql: &str) {
         self.superuser.batch_execute(sql).await.expect("sabotage");
+        if sql.contains("tenancy.tenants") {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
     }
 
     /// Makes the same roles on another server, which a superuser reaches by `url`.

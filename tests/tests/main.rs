@@ -3,6 +3,7 @@
 mod app;
 mod bodies;
 mod cache;
+mod changes;
 mod columns;
 mod databases;
 mod door;

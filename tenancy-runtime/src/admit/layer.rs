@@ -70,19 +70,29 @@ where
         } = self.layer.clone();
         Box::pin(async move {
             let (mut parts, mut body) = request.into_parts();
+            let mut revocation = None;
             if tenant_use == TenantUse::None {
                 // Below a tenant's path there are that tenant's routes only.
                 if parts.extensions.get::<Named>().is_some() {
                     return Ok(Error::NotFound.into_response());
                 }
             } else {
-                match admission.request(&parts, tenant_use).await {
-                    Ok(tenant) => parts.extensions.insert(tenant),
+                let admitted = match admission.request(&parts, tenant_use).await {
+                    Ok(admitted) => admitted,
                     Err(refusal) => return Ok(refusal.into_response()),
                 };
+                revocation = admitted.tenant.as_ref().map(|t| admission.revocation(t));
+                if let Some(revocation) = &revocation {
+                    parts.extensions.insert(revocation.clone());
+                }
+                parts.extensions.insert(admitted);
                 body = Spool::of(body, &mut parts.extensions);
             }
-            inner.call(Request::from_parts(parts, body)).await
+            let response = inner.call(Request::from_parts(parts, body)).await?;
+            Ok(match revocation {
+                Some(revocation) => response.map(|body| revocation.guard(body)),
+                None => response,
+            })
         })
     }
 }

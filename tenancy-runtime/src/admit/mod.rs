@@ -8,6 +8,7 @@
 
 mod layer;
 mod membership;
+mod revocation;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,19 +19,20 @@ use crate::db::TenantPool;
 use crate::error::{Error, Result};
 use crate::http::RequestTenant;
 use crate::isolation::Strategy;
-use crate::registry::TenantRegistry;
+use crate::registry::TenantCache;
 use crate::resolve::{Candidate, Resolver};
 use crate::tenant::{Slug, Tenant, TenantRecord, TenantStatus};
 
 pub use crate::http::TenantUse;
 pub use layer::{AdmissionLayer, Admit};
 pub use membership::{Gateway, Membership};
+pub use revocation::Revocation;
 
 /// Decides who comes in. Cheap to clone.
 #[derive(Clone)]
 pub struct Admission {
     resolver: Arc<dyn Resolver>,
-    registry: Arc<dyn TenantRegistry>,
+    tenants: TenantCache,
     membership: Option<Arc<dyn Membership>>,
     data: Option<TenantPool>,
     patience: Option<Duration>,
@@ -41,12 +43,12 @@ impl Admission {
     #[must_use]
     pub(crate) fn new(
         resolver: Arc<dyn Resolver>,
-        registry: Arc<dyn TenantRegistry>,
+        tenants: TenantCache,
         data: Option<TenantPool>,
     ) -> Self {
         Self {
             resolver,
-            registry,
+            tenants,
             membership: None,
             data,
             patience: None,
@@ -90,8 +92,8 @@ impl Admission {
         active(self.record(slug).await?)
     }
 
-    async fn record(&self, slug: &Slug) -> Result<TenantRecord> {
-        let record = self.registry.find(slug).await?;
+    async fn record(&self, slug: &Slug) -> Result<Arc<TenantRecord>> {
+        let record = self.tenants.find(slug).await?;
         record.ok_or(Error::TenantUnresolved)
     }
 
@@ -102,6 +104,11 @@ impl Admission {
             Some(membership) => membership.admits(request, tenant).await,
             None => Ok(false),
         }
+    }
+
+    /// Tells when the tenant may be served no longer.
+    fn revocation(&self, tenant: &Tenant) -> Revocation {
+        Revocation::new(tenant.clone(), self.tenants.clone())
     }
 
     /// The tenant of a request as its route wants it.
@@ -132,7 +139,7 @@ impl Admission {
     }
 }
 
-fn active(record: TenantRecord) -> Result<Tenant> {
+fn active(record: Arc<TenantRecord>) -> Result<Tenant> {
     match record.status {
         TenantStatus::Active => Ok(Tenant::admitted(record)),
         TenantStatus::Provisioning

@@ -17,6 +17,9 @@ pub(super) struct Data {
     pub(super) owner_role: Option<String>,
     /// The login to the application's own database that can do the most.
     pub(super) main: Option<tokio_postgres::Config>,
+    /// The application's login, where a connection can be kept for itself: none is
+    /// behind a pooler, and the embedded database has only one.
+    pub(super) own_connection: Option<tokio_postgres::Config>,
     pub(super) system: Option<Pool>,
     pub(super) system_role: Option<String>,
     #[cfg(feature = "embedded")]
@@ -54,6 +57,7 @@ impl Data {
             owner,
             owner_role,
             main: Some(main),
+            own_connection: config.prepared_statements.then(|| login(url)).transpose()?,
             system,
             system_role,
             #[cfg(feature = "embedded")]
@@ -122,6 +126,7 @@ impl Data {
             owner: Some(pool.acting_as(OWNER)),
             owner_role: Some(OWNER.to_owned()),
             main: None,
+            own_connection: None,
             system: Some(pool.acting_as(SYSTEM)),
             system_role: Some(SYSTEM.to_owned()),
             embedded: Some(server),

@@ -24,7 +24,9 @@ use crate::model::ModelDef;
 use crate::problem::Problem;
 use crate::provision::migrations::{self, Migration};
 use crate::provision::{Exemption, Provisioner, Tables, TenantDatabases};
-use crate::registry::{MemoryRegistry, PostgresRegistry, TenantRegistry};
+use crate::registry::{
+    CacheSettings, MemoryRegistry, PostgresRegistry, TenantCache, TenantRegistry,
+};
 use crate::resolve::{Chain, Resolution, StripPrefixLayer};
 use crate::system::{self, Configured, SystemAccess};
 use crate::tenant::{NewTenant, SchemaName, Slug, Tenant};
@@ -56,9 +58,12 @@ pub struct Tenancy {
     admission: Admission,
     pub(super) provisioner: Provisioner,
     pub(super) registry: Arc<dyn TenantRegistry>,
+    /// What this process remembers of it.
+    pub(super) tenants: TenantCache,
     pub(super) seeds: Vec<NewTenant>,
     system: Option<SystemAccess>,
-    /// Makes places for tenants to come, until this is dropped.
+    /// Hears of changed tenants and makes places for those to come, until this is
+    /// dropped.
     pub(super) tending: JoinSet<()>,
     pub(super) data: Option<(TenantPool, Tables, Isolation, Data)>,
 }
@@ -120,12 +125,14 @@ impl Tenancy {
                 .into());
             }
             let registry = registry.unwrap_or_else(|| Arc::new(MemoryRegistry::new()));
+            let tenants = TenantCache::new(Arc::clone(&registry), remembered(config, &*registry));
             return Ok(Self {
-                admission: Admission::new(resolver, Arc::clone(&registry), None)
-                    .membership(membership),
+                admission: Admission::new(resolver, tenants.clone(), None).membership(membership),
                 provisioner: Provisioner::new(Arc::clone(&registry), None)
+                    .remembered(tenants.clone())
                     .max_tenants(config.max_tenants),
                 registry,
+                tenants,
                 seeds: Vec::new(),
                 system: None,
                 tending: JoinSet::new(),
@@ -167,7 +174,9 @@ impl Tenancy {
             Arc::clone(&registry),
             Some((isolation.clone(), tables.clone())),
         );
+        let tenants = TenantCache::new(Arc::clone(&registry), remembered(config, &*registry));
         let provisioner = provisioner
+            .remembered(tenants.clone())
             .max_tenants(config.max_tenants)
             .standby(config.standby);
         let system = data
@@ -175,11 +184,12 @@ impl Tenancy {
             .clone()
             .map(|system| SystemAccess::new(system, pool.clone(), provisioner.clone()));
         Ok(Self {
-            admission: Admission::new(resolver, Arc::clone(&registry), Some(pool.clone()))
+            admission: Admission::new(resolver, tenants.clone(), Some(pool.clone()))
                 .membership(membership)
                 .patience(config.pool_timeout),
             provisioner,
             registry,
+            tenants,
             seeds: Vec::new(),
             system,
             tending: JoinSet::new(),
@@ -272,7 +282,12 @@ impl Tenancy {
         #[cfg(feature = "embedded")]
         if let Some((.., mut data)) = self.data {
             let embedded = data.embedded.take();
-            drop((self.admission, self.provisioner, self.registry));
+            drop((
+                self.admission,
+                self.provisioner,
+                self.registry,
+                self.tenants,
+            ));
             drop((self.system, data));
             if let Some(server) = embedded {
                 match server.stop().await {
@@ -305,6 +320,14 @@ fn wired(wire: impl FnOnce() -> Router) -> Result<Router> {
              are merged",
         )
         .into()
+    })
+}
+
+/// What is remembered of tenants; nothing of those that are in memory anyway.
+fn remembered(config: &Config, registry: &dyn TenantRegistry) -> Option<CacheSettings> {
+    (config.cache_enabled && registry.is_lasting()).then_some(CacheSettings {
+        size: u64::from(config.cache_size),
+        outage_limit: config.cache_outage_limit,
     })
 }
 

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::provision::migrations::{self, Place};
 use crate::provision::{Tables, TenantDatabases, probe, verify};
+use crate::registry::listen;
 use crate::system;
 use crate::tenant::{NewTenant, SchemaName, Slug, TenantStatus};
 
@@ -244,8 +245,17 @@ impl Tenancy {
         refuse(missing)
     }
 
-    /// Has places made for tenants to come, beside the requests.
+    /// Listens for changes of tenants, and has places made for those to come, beside
+    /// the requests.
     pub(super) async fn start_tending(&mut self) -> Result<()> {
+        if let Some((.., data)) = &self.data
+            && let Some(login) = &data.own_connection
+            && self.registry.notifies()
+            && self.tenants.remembers()
+        {
+            let (tenants, app) = (self.tenants.clone(), data.app.clone());
+            self.tending.spawn(listen(tenants, app, login.clone()));
+        }
         let can_make = self
             .data
             .as_ref()

@@ -55,6 +55,12 @@ pub struct Config {
     pub resolution: Vec<Resolution>,
     /// The proxies that are believed who sent a request.
     pub trusted_proxies: TrustedProxies,
+    /// Whether tenants are looked up in memory first.
+    pub cache_enabled: bool,
+    /// The most tenants that are remembered.
+    pub cache_size: u32,
+    /// How long active tenants are served while the registry cannot be reached.
+    pub cache_outage_limit: Duration,
     /// The most tenants there may be.
     pub max_tenants: Option<u32>,
     /// How many schemas or databases are made before a tenant wants one.

@@ -244,6 +244,13 @@ pub(super) fn config(
         isolation,
         resolution,
         trusted_proxies: super::resolution::trusted_proxies(&mut reader),
+        cache_enabled: reader.switch(CACHE_ENABLED, true),
+        cache_size: reader.count(CACHE_SIZE, 1..=1_000_000, 10_000),
+        cache_outage_limit: reader.seconds(
+            CACHE_OUTAGE_LIMIT,
+            Duration::ZERO,
+            Duration::from_secs(30),
+        ),
         max_tenants: reader.limit(MAX_TENANTS),
         standby,
         pool_size: reader.count(POOL_SIZE, 1..=1000, 10),

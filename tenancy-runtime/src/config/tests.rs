@@ -70,6 +70,9 @@ fn every_variable_of_the_table_is_read() {
         ("TENANCY_DOMAIN_SUFFIX", ".myapp.com"),
         ("TENANCY_PATH_PREFIX", "/tenants"),
         ("TENANCY_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
+        ("TENANCY_CACHE_ENABLED", "false"),
+        ("TENANCY_CACHE_SIZE", "500"),
+        ("TENANCY_CACHE_OUTAGE_LIMIT", "0"),
         ("TENANCY_MAX_TENANTS", "12"),
         ("TENANCY_STANDBY", "3"),
         ("TENANCY_POOL_SIZE", "1000"),
@@ -107,6 +110,11 @@ fn every_variable_of_the_table_is_read() {
     assert!(logins.owner.is_some());
     let place = logins.app.place_for(crate::tenant::TenantId::generate());
     assert!(format!("{place:?}").contains("db2"), "{place:?}");
+    assert!(!config.cache_enabled);
+    assert_eq!(
+        (config.cache_size, config.cache_outage_limit),
+        (500, Duration::ZERO)
+    );
     assert_eq!(config.max_tenants, Some(12));
     assert_eq!(config.pool_size, 1000);
     assert_eq!((config.database_pool_size, config.max_connections), (2, 20));

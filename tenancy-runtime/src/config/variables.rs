@@ -123,6 +123,22 @@ pub(super) const PREPARED_STATEMENTS: Variable = variable(
     "Whether sessions keep what is prepared and set on them: true, or false behind any pooler \
      in transaction mode.",
 );
+pub(super) const CACHE_ENABLED: Variable = variable(
+    "TENANCY_CACHE_ENABLED",
+    "true",
+    "Whether tenants are looked up in memory first: true or false.",
+);
+pub(super) const CACHE_SIZE: Variable = variable(
+    "TENANCY_CACHE_SIZE",
+    "10000",
+    "The most tenants that are remembered, 1 to 1000000.",
+);
+pub(super) const CACHE_OUTAGE_LIMIT: Variable = variable(
+    "TENANCY_CACHE_OUTAGE_LIMIT",
+    "30",
+    "Seconds for which active tenants are served from memory when the registry cannot be reached; \
+     0 serves none.",
+);
 pub(super) const MAX_TENANTS: Variable = variable(
     "TENANCY_MAX_TENANTS",
     "no limit",
@@ -147,7 +163,7 @@ pub(super) const EMBEDDED: Variable = variable(
 
 /// Every variable, in the order in which people meet them. What is not here is
 /// refused as unknown.
-static VARIABLES: [Variable; 22] = [
+static VARIABLES: [Variable; 25] = [
     DATABASE_URL,
     OWNER_DATABASE_URL,
     SYSTEM_DATABASE_URL,
@@ -160,6 +176,9 @@ static VARIABLES: [Variable; 22] = [
     DOMAIN_SUFFIX,
     PATH_PREFIX,
     TRUSTED_PROXIES,
+    CACHE_ENABLED,
+    CACHE_SIZE,
+    CACHE_OUTAGE_LIMIT,
     MAX_TENANTS,
     STANDBY,
     POOL_SIZE,

@@ -102,6 +102,7 @@ impl Provisioner {
                 .await
         })
         .await?;
+        self.changed(&record.slug);
         self.receipt(&record.slug).await
     }
 

@@ -93,7 +93,7 @@ impl Provisioner {
             Ok(None) => Err(Error::NotFound),
             Err(error) => Err(error),
         };
-        match (transaction, changed) {
+        let changed = match (transaction, changed) {
             (Some(transaction), Ok(record)) => {
                 transaction.commit().await?;
                 Ok(record)
@@ -103,7 +103,13 @@ impl Provisioner {
                 Err(error)
             }
             (None, changed) => changed,
+        };
+        if let Ok(record) = &changed {
+            // By either name, if it was renamed.
+            self.changed(slug);
+            self.changed(&record.slug);
         }
+        changed
     }
 
     async fn change_all(

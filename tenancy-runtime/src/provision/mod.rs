@@ -41,7 +41,7 @@ use tokio::sync::Mutex;
 
 use crate::error::{Error, Result};
 use crate::isolation::{Isolation, Strategy};
-use crate::registry::TenantRegistry;
+use crate::registry::{TenantCache, TenantRegistry};
 use crate::tenant::{Locator, NewTenant, Slug, TenantId, TenantRecord, TenantStatus};
 
 pub use database::TenantDatabases;
@@ -76,6 +76,8 @@ pub struct Provisioner {
     data: Option<(Isolation, Tables)>,
     max_tenants: Option<u32>,
     standby: Standby,
+    /// What this process remembers of tenants.
+    remembered: Option<TenantCache>,
     /// Held while a tenant changes in a registry that cannot lock it.
     alone: Arc<Mutex<()>>,
 }
@@ -90,6 +92,7 @@ impl Provisioner {
             data,
             max_tenants: None,
             standby: Standby::default(),
+            remembered: None,
             alone: Arc::default(),
         }
     }
@@ -100,6 +103,20 @@ impl Provisioner {
     pub fn max_tenants(mut self, max_tenants: Option<u32>) -> Self {
         self.max_tenants = max_tenants;
         self
+    }
+
+    /// Has this process forget at once what it remembers of a tenant that changes.
+    #[must_use]
+    pub(crate) fn remembered(mut self, tenants: TenantCache) -> Self {
+        self.remembered = Some(tenants);
+        self
+    }
+
+    /// The tenant has changed, or one of its name.
+    fn changed(&self, slug: &Slug) {
+        if let Some(tenants) = &self.remembered {
+            tenants.forget(slug);
+        }
     }
 
     /// Registers a tenant and makes its tables, all or nothing.
@@ -124,6 +141,7 @@ impl Provisioner {
             self.registry
                 .insert(&record, self.max_tenants, None)
                 .await?;
+            self.changed(&record.slug);
             return Ok(record);
         };
         let chosen = isolation.choose(new.slug.as_str(), new.plan.as_deref());
@@ -132,6 +150,7 @@ impl Provisioner {
             Some(record) => record,
             None => self.provision_anew(tables, id, new, strategy).await?,
         };
+        self.changed(&record.slug);
         tracing::info!(tenant = %record.slug, strategy = ?record.strategy(), "provisioned");
         Ok(record)
     }
@@ -258,6 +277,7 @@ impl Provisioner {
         record.provisioned()?;
         self.registry.save(&record, Some(&mut transaction)).await?;
         transaction.commit().await?;
+        self.changed(&record.slug);
         Ok(record)
     }
 
@@ -287,7 +307,9 @@ impl Provisioner {
                 .remove(entry.id, None, Some(&mut transaction))
                 .await?;
         }
-        transaction.commit().await
+        transaction.commit().await?;
+        self.changed(&entry.slug);
+        Ok(())
     }
 
     /// Goes on with tenants that a crash has left half-made or half-destroyed.

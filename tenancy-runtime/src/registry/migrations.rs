@@ -12,7 +12,7 @@ use crate::model::quoted;
 use crate::problem::Problem;
 
 /// Each step runs once, in order, and is never edited after a release.
-const STEPS: &[&str] = &[TENANTS, LIFE, SYSTEM_ACCESS, STANDBY];
+const STEPS: &[&str] = &[TENANTS, LIFE, SYSTEM_ACCESS, STANDBY, CHANGES];
 
 /// The keys that keep two tenants out of one place.
 pub(super) const OWN_PLACE: [&str; 2] = ["tenants_own_schema", "tenants_own_database"];
@@ -90,6 +90,28 @@ const STANDBY: &str = "
         CHECK (num_nulls(database_host, database_port, database_name)
             = CASE strategy WHEN 'database' THEN 0 ELSE 3 END)
     )";
+
+/// Each change of a tenant is notified to all processes, when it has been
+/// committed; `registry::cache` listens.
+const CHANGES: &str = "
+    CREATE FUNCTION tenancy.announce() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF TG_OP = 'TRUNCATE' THEN
+            PERFORM pg_catalog.pg_notify('tenancy_tenants', '');
+            RETURN NULL;
+        END IF;
+        IF TG_OP <> 'INSERT' THEN
+            PERFORM pg_catalog.pg_notify('tenancy_tenants', OLD.slug);
+        END IF;
+        IF TG_OP <> 'DELETE' THEN
+            PERFORM pg_catalog.pg_notify('tenancy_tenants', NEW.slug);
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER announce AFTER INSERT OR UPDATE OR DELETE ON tenancy.tenants
+        FOR EACH ROW EXECUTE FUNCTION tenancy.announce();
+    CREATE TRIGGER announce_all AFTER TRUNCATE ON tenancy.tenants
+        FOR EACH STATEMENT EXECUTE FUNCTION tenancy.announce()";
 
 /// Held while the schema `tenancy` changes, so that of several processes one
 /// changes it.

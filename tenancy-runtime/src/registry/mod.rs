@@ -5,6 +5,7 @@
 //! being in one transaction; [`MemoryRegistry`] serves applications that have
 //! no database.
 
+mod cache;
 mod locator;
 mod memory;
 mod migrations;
@@ -16,6 +17,7 @@ use crate::db::Transaction;
 use crate::error::{Error, Result};
 use crate::tenant::{Receipt, Slug, TenantId, TenantRecord};
 
+pub(crate) use cache::{CacheSettings, TenantCache, listen};
 pub(crate) use locator::LocatorRow;
 pub use memory::MemoryRegistry;
 pub(crate) use migrations::LOCK;
@@ -45,6 +47,12 @@ pub trait TenantRegistry: Send + Sync + 'static {
     /// (`tenancy.standby`), and enters a tenant in the transaction that takes one
     /// off the list. Without, there are none.
     fn keeps_standby(&self) -> bool {
+        false
+    }
+
+    /// Whether PostgreSQL notifies all processes of each change, by the trigger on
+    /// `tenancy.tenants`. Without, what a process remembers lasts one second.
+    fn notifies(&self) -> bool {
         false
     }
 

@@ -55,6 +55,10 @@ impl TenantRegistry for PostgresRegistry {
         true
     }
 
+    fn notifies(&self) -> bool {
+        true
+    }
+
     async fn find(&self, slug: &Slug) -> Result<Option<TenantRecord>> {
         let sql = format!("SELECT {COLUMNS} FROM tenancy.tenants WHERE slug = $1");
         let query = diesel::sql_query(sql).bind::<Text, _>(slug.as_str().to_owned());

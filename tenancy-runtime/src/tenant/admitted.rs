@@ -15,8 +15,8 @@ use crate::plan::Feature;
 pub struct Tenant(Arc<TenantRecord>);
 
 impl Tenant {
-    pub(crate) fn admitted(record: TenantRecord) -> Self {
-        Self(Arc::new(record))
+    pub(crate) fn admitted(record: impl Into<Arc<TenantRecord>>) -> Self {
+        Self(record.into())
     }
 
     /// Identity, never reused.

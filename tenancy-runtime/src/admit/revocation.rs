@@ -1,0 +1,123 @@
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use futures_util::future::BoxFuture;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::error::{Error, Result};
+use crate::registry::TenantCache;
+use crate::tenant::{Tenant, TenantStatus};
+
+/// How often a tenant is looked up where nobody tells of its change.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Tells when a tenant that was admitted may be served no longer: suspended,
+/// deleted, renamed or gone. An extractor, for what outlives its request, such as a
+/// WebSocket; an answer that streams is ended without it.
+///
+/// ```
+/// use std::time::Duration;
+/// use tenancy_runtime::admit::Revocation;
+///
+/// async fn follow(revocation: Revocation) {
+///     loop {
+///         tokio::select! {
+///             () = revocation.revoked() => break,
+///             () = tokio::time::sleep(Duration::from_secs(1)) => { /* send something */ }
+///         }
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Revocation {
+    tenant: Tenant,
+    tenants: TenantCache,
+}
+
+impl Revocation {
+    pub(super) fn new(tenant: Tenant, tenants: TenantCache) -> Self {
+        Self { tenant, tenants }
+    }
+
+    /// Waits until the tenant may be served no longer: milliseconds after it was
+    /// suspended, two seconds where changes are not notified. Safe to drop.
+    pub async fn revoked(&self) {
+        let mut changes = self.tenants.changes();
+        loop {
+            // Before it is looked up: a change after that is seen.
+            changes.borrow_and_update();
+            match self.tenants.find(self.tenant.slug()).await {
+                Ok(Some(now))
+                    if now.id == self.tenant.id() && now.status == TenantStatus::Active => {}
+                // Where nobody knows, nobody is served.
+                Ok(_) | Err(_) => return,
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    }
+
+    /// Ends an answer that still streams when the tenant may be served no longer.
+    pub(super) fn guard(self, body: Body) -> Body {
+        if body.size_hint().exact().is_some() {
+            return body;
+        }
+        let revoked: BoxFuture<'static, ()> = Box::pin(async move { self.revoked().await });
+        let revoked = Some(revoked);
+        Body::new(Guarded { body, revoked })
+    }
+}
+
+/// With an error, as a stream that merely ends would look complete.
+struct Guarded {
+    body: Body,
+    /// `None` when it has ended the body.
+    revoked: Option<BoxFuture<'static, ()>>,
+}
+
+impl HttpBody for Guarded {
+    type Data = axum::body::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        if let Some(revoked) = &mut self.revoked
+            && revoked.as_mut().poll(context).is_ready()
+        {
+            self.revoked = None;
+            return Poll::Ready(Some(Err(axum::Error::new(Error::TenantInactive))));
+        }
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Revocation {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        if let Some(revocation) = parts.extensions.get::<Self>() {
+            return Ok(revocation.clone());
+        }
+        // Says why there is no tenant, and so nothing to revoke.
+        <Tenant as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        Err(Error::internal(
+            "a tenant was admitted without its revocation",
+        ))
+    }
+}

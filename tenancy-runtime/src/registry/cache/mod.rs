@@ -1,0 +1,239 @@
+//! Tenants from memory, which are right across processes.
+//!
+//! An [`Entry`] is read once, by whoever comes first; those who come meanwhile
+//! wait for the same reading. A change of a tenant takes its entry out of the map,
+//! and the next look-up makes another one: what is still being read for the old
+//! entry can be seen by those who asked before the change and by nobody after it.
+//!
+//! How a process learns of changes decides how long it may believe an entry.
+//! While it [`listen`]s, PostgreSQL tells it of each change after its commit, and
+//! entries last. While it does not (no connection, a pooler in between, the
+//! embedded database), an entry lasts one second. Either way a suspension is in
+//! force everywhere within [`BOUND`]. What the process changes itself it forgets
+//! at once.
+//!
+//! When the registry cannot be reached, a tenant that was active goes on being
+//! served up to a limit that the deployment sets: an outage of the registry is not
+//! one of the tenants' own databases. Nobody is let in whom it did not know.
+
+mod listen;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use moka::ops::compute::Op;
+use moka::sync::Cache;
+use tokio::sync::{OnceCell, watch};
+
+use super::TenantRegistry;
+use crate::error::{Error, Result};
+use crate::tenant::{Slug, TenantRecord, TenantStatus};
+
+pub(crate) use listen::listen;
+
+/// How long an entry lasts of which no change is told.
+const UNTOLD: Duration = Duration::from_secs(1);
+
+/// How long one lasts of which changes are told: it is read anew now and then, so
+/// that no mistake lasts for ever.
+const TOLD: Duration = Duration::from_secs(60);
+
+/// How long a name is remembered that nobody has.
+const UNKNOWN: Duration = Duration::from_secs(5);
+
+/// How long a process counts as told after it last heard from PostgreSQL.
+const HEARD: Duration = Duration::from_millis(900);
+
+/// The longest that a change takes to be in force in another process. With
+/// notification it takes milliseconds.
+#[cfg(test)]
+const BOUND: Duration = Duration::from_secs(2);
+
+/// What a deployment chooses.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CacheSettings {
+    /// The most names that are remembered, those that nobody has included.
+    pub(crate) size: u64,
+    /// How long active tenants are served while the registry cannot be reached.
+    pub(crate) outage_limit: Duration,
+}
+
+/// Finds tenants, in memory first. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct TenantCache(Arc<Inner>);
+
+struct Inner {
+    registry: Arc<dyn TenantRegistry>,
+    /// `None`: each look-up asks the registry.
+    entries: Option<Cache<Slug, Arc<Entry>>>,
+    outage_limit: Duration,
+    /// Goes up with each change.
+    changes: watch::Sender<u64>,
+    since: Instant,
+    /// Until when changes count as told, in milliseconds after `since`.
+    told_until: AtomicU64,
+}
+
+/// A name that somebody looks up or has looked up.
+#[derive(Default)]
+struct Entry {
+    reading: OnceCell<Reading>,
+    /// What the entry said that this one takes the place of.
+    before: Option<Reading>,
+}
+
+#[derive(Debug, Clone)]
+struct Reading {
+    tenant: Option<Arc<TenantRecord>>,
+    /// When the registry said so, at the earliest.
+    at: Instant,
+    /// When it was last asked: later, if it could not be reached then.
+    asked: Instant,
+}
+
+impl TenantCache {
+    /// Remembers what `registry` says; nothing without `settings`.
+    pub(crate) fn new(registry: Arc<dyn TenantRegistry>, settings: Option<CacheSettings>) -> Self {
+        let size = settings.map(|settings| settings.size);
+        Self(Arc::new(Inner {
+            registry,
+            entries: size.map(Cache::new),
+            outage_limit: settings.map_or(Duration::ZERO, |settings| settings.outage_limit),
+            changes: watch::Sender::new(0),
+            since: Instant::now(),
+            told_until: AtomicU64::new(0),
+        }))
+    }
+
+    /// The tenant of this name.
+    ///
+    /// # Errors
+    ///
+    /// Those of the registry.
+    pub(crate) async fn find(&self, slug: &Slug) -> Result<Option<Arc<TenantRecord>>> {
+        let Some(entries) = &self.0.entries else {
+            return Ok(self.0.registry.find(slug).await?.map(Arc::new));
+        };
+        let entry = self.entry(entries, slug);
+        let read = || self.read(slug, entry.before.as_ref());
+        let reading = entry.reading.get_or_try_init(read).await?;
+        Ok(reading.tenant.clone())
+    }
+
+    /// The entry to go by: another one, if what is there has lasted too long.
+    fn entry(&self, entries: &Cache<Slug, Arc<Entry>>, slug: &Slug) -> Arc<Entry> {
+        let entry = entries.get_with_by_ref(slug, Arc::default);
+        let Some(old) = entry.reading.get().filter(|reading| !self.lasts(reading)) else {
+            return entry;
+        };
+        let next = Arc::new(Entry {
+            reading: OnceCell::new(),
+            before: Some(old.clone()),
+        });
+        // Unless it was forgotten meanwhile: then what it said is nothing to fall
+        // back on.
+        entries
+            .entry_by_ref(slug)
+            .and_compute_with(|there| match there {
+                Some(there) if Arc::ptr_eq(there.value(), &entry) => Op::Put(next),
+                _ => Op::Nop,
+            });
+        entries.get_with_by_ref(slug, Arc::default)
+    }
+
+    fn lasts(&self, reading: &Reading) -> bool {
+        let longest = match &reading.tenant {
+            _ if !self.is_told() || reading.at < reading.asked => UNTOLD,
+            Some(_) => TOLD,
+            None => UNKNOWN,
+        };
+        reading.asked.elapsed() < longest
+    }
+
+    async fn read(&self, slug: &Slug, before: Option<&Reading>) -> Result<Reading> {
+        // Before the registry is asked: what it says is as new as this at least.
+        let at = Instant::now();
+        match self.0.registry.find(slug).await {
+            Ok(tenant) => Ok(Reading {
+                tenant: tenant.map(Arc::new),
+                at,
+                asked: at,
+            }),
+            Err(away @ Error::Unavailable(_)) => {
+                let before = before.filter(|before| self.outlasts_an_outage(before));
+                let before = before.ok_or(away)?;
+                tracing::warn!(
+                    tenant = %slug, for_seconds = before.at.elapsed().as_secs(),
+                    "served from memory: the registry cannot be reached"
+                );
+                Ok(Reading {
+                    asked: Instant::now(),
+                    ..before.clone()
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn outlasts_an_outage(&self, reading: &Reading) -> bool {
+        let tenant = reading.tenant.as_ref();
+        tenant.is_some_and(|tenant| tenant.status == TenantStatus::Active)
+            && reading.at.elapsed() < self.0.outage_limit
+    }
+
+    /// A tenant of this name has changed, come or gone.
+    pub(crate) fn forget(&self, slug: &Slug) {
+        if let Some(entries) = &self.0.entries {
+            entries.invalidate(slug);
+        }
+        self.0.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Any tenant may have changed.
+    fn forget_all(&self) {
+        if let Some(entries) = &self.0.entries {
+            entries.invalidate_all();
+        }
+        self.0.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Sees each change of any tenant that this process learns of.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// Whether it is of use to listen for changes.
+    pub(crate) fn remembers(&self) -> bool {
+        self.0.entries.is_some()
+    }
+
+    /// PostgreSQL has just been heard.
+    fn heard(&self) {
+        let until = self.0.since.elapsed() + HEARD;
+        let until = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
+        self.0.told_until.store(until, Ordering::Release);
+    }
+
+    /// Nothing is heard any more.
+    fn deaf(&self) {
+        self.0.told_until.store(0, Ordering::Release);
+    }
+
+    fn is_told(&self) -> bool {
+        let now = self.0.since.elapsed().as_millis();
+        now < u128::from(self.0.told_until.load(Ordering::Acquire))
+    }
+}
+
+impl std::fmt::Debug for TenantCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = self.0.entries.as_ref().map(Cache::entry_count);
+        f.debug_struct("TenantCache")
+            .field("names", &names)
+            .field("told", &self.is_told())
+            .finish_non_exhaustive()
+    }
+}
