@@ -14,6 +14,7 @@
 
 pub mod admit;
 pub mod app;
+pub mod audit;
 mod cli;
 pub mod config;
 pub mod db;

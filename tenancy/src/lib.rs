@@ -26,10 +26,11 @@ pub use tenancy_runtime::tenant::{self, Tenant};
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub use tenancy_runtime::testing;
-pub use tenancy_runtime::{admit, config, features, http, model, plan, problem, registry};
+pub use tenancy_runtime::{admit, audit, config, features, http, model, plan, problem, registry};
 
 /// What an application needs at hand: `use tenancy::prelude::*`.
 pub mod prelude {
+    pub use crate::audit::{Audit, AuditEvent};
     pub use crate::http::{Json, Path, Query};
     pub use crate::tenant::{NewTenant, TenantRecord};
     pub use crate::{

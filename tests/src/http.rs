@@ -103,7 +103,8 @@ async fn listen(app: App, vars: Vec<(String, String)>) -> Result<Served> {
     let listener = listener.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let server = tokio::spawn(async move {
-        axum::serve(listener, router).await.expect("a server");
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service).await.expect("a server");
     });
     Ok(Served {
         tenancy,

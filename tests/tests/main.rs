@@ -1,6 +1,7 @@
 //! Integration tests on real servers, started by `cargo xtask test`.
 
 mod app;
+mod audit;
 mod bodies;
 mod cache;
 mod changes;

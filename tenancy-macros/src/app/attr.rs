@@ -24,6 +24,7 @@ pub(super) enum Key {
     Suffix,
     Prefix,
     Membership,
+    Audit,
     Embedded,
     Models,
     Migrations,
@@ -120,6 +121,7 @@ pub(super) const OPTIONS: Choices<Definition> = Choices {
             Shape::Choice,
             "membership = \"gateway\"",
         ),
+        option("audit", Key::Audit, Shape::Choice, "audit = \"database\""),
         option(
             "embedded",
             Key::Embedded,

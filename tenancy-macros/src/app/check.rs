@@ -5,8 +5,8 @@ use syn::LitStr;
 
 use crate::common::{Choices, Errors, did_you_mean};
 
-use super::attr::{Key, Written};
-use super::ir::{App, Embedded, Isolation, Strategy};
+use super::attr::{Choice, Key, Written};
+use super::ir::{App, Audit, Embedded, Isolation, Strategy};
 use super::{lists, resolvers};
 
 #[derive(Clone, Copy)]
@@ -49,6 +49,7 @@ pub(super) fn check(written: &Written, errors: &mut Errors) -> Option<App> {
     let template = template(written, isolation.as_ref(), errors);
     let resolvers = resolvers::check(written, errors);
     let membership = resolvers::membership(written, errors);
+    let audit = audit(written, errors);
     let embedded = embedded(written, errors);
     needs_a_database(written, errors);
     Some(App {
@@ -56,6 +57,7 @@ pub(super) fn check(written: &Written, errors: &mut Errors) -> Option<App> {
         database_url_template: complete(written, &[Key::DatabaseUrlTemplate], template)?,
         resolvers: complete(written, resolvers::KEYS, resolvers)?.unwrap_or_default(),
         membership: complete(written, &[Key::Membership], membership)?,
+        audit: complete(written, &[Key::Audit], audit)?,
         embedded: complete(written, &[Key::Embedded], embedded)?,
         models: written.paths(Key::Models).to_vec(),
         migrations: written.text(Key::Migrations).cloned(),
@@ -177,6 +179,34 @@ fn template(
         );
     }
     Some(literal.clone())
+}
+
+/// Whether the trail needs a database.
+const AUDITS: Choices<bool> = Choices {
+    what: "trail",
+    all: &[("database", true), ("log", false)],
+};
+
+fn audit(written: &Written, errors: &mut Errors) -> Option<Audit> {
+    let literal = match written.choices(Key::Audit).first()? {
+        Choice::Own(path) => return Some(Audit::Own(path.clone())),
+        Choice::Word(literal) => literal,
+    };
+    let in_database = AUDITS.pick(&literal.value(), literal, errors)?;
+    if in_database && written.get(Key::Isolation).is_none() {
+        errors.at(
+            literal,
+            format_args!(
+                "a trail in the database needs one: add `isolation = …` ({})",
+                ISOLATIONS.listed()
+            ),
+        );
+    }
+    Some(if in_database {
+        Audit::Database
+    } else {
+        Audit::Log
+    })
 }
 
 /// The word for an embedded database that nothing is left of.

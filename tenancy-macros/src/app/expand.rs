@@ -8,7 +8,7 @@ use syn::{Index, Path, ReturnType, Visibility};
 
 use crate::common::{Crate, Function};
 
-use super::ir::{App, Embedded, Isolation, Main, Membership, Resolver, Strategy};
+use super::ir::{App, Audit, Embedded, Isolation, Main, Membership, Resolver, Strategy};
 use super::main_function::starts_a_runtime;
 
 pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function) -> TokenStream {
@@ -75,6 +75,11 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         Membership::Gateway => quote!(#krate::admit::Gateway),
         Membership::Own(path) => quote!(#path),
     });
+    let audit = app.audit.iter().map(|audit| match audit {
+        Audit::Database => quote!(#krate::audit::DatabaseTrail),
+        Audit::Log => quote!(#krate::audit::LogTrail),
+        Audit::Own(path) => quote!(#path),
+    });
     let embedded = app.embedded.iter().map(|embedded| match embedded {
         Embedded::Temporary(span) => {
             quote_spanned!(*span=> .embedded(#krate::__private::Embedded::Temporary))
@@ -100,6 +105,7 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         #(.database_url_template(#template))*
         #(#resolvers)*
         #(.membership(#membership))*
+        #(.audit(#audit))*
         #(#embedded)*
         #(.model::<#models>())*
         #(#migrations)*

@@ -9,6 +9,7 @@ pub(super) struct App {
     pub(super) database_url_template: Option<LitStr>,
     pub(super) resolvers: Vec<Resolver>,
     pub(super) membership: Option<Membership>,
+    pub(super) audit: Option<Audit>,
     pub(super) embedded: Option<Embedded>,
     pub(super) models: Vec<Path>,
     /// The folder.
@@ -49,6 +50,13 @@ pub(super) enum Resolver {
 /// Who decides whether a request may act for the tenant that it names.
 pub(super) enum Membership {
     Gateway,
+    Own(Path),
+}
+
+/// Where the trail of what is done is kept.
+pub(super) enum Audit {
+    Database,
+    Log,
     Own(Path),
 }
 

@@ -12,6 +12,7 @@ use tower::{Layer, Service};
 
 use super::start::Tenancy;
 use crate::admit::Membership;
+use crate::audit::AuditSink;
 use crate::cli::{self, Command};
 use crate::config::{Config, Defaults, Embedded};
 use crate::error::Result;
@@ -51,6 +52,7 @@ pub struct App {
     pub(super) command: Command,
     pub(super) defaults: Defaults,
     pub(super) membership: Option<Arc<dyn Membership>>,
+    pub(super) audit: Option<Arc<dyn AuditSink>>,
     pub(super) registry: Option<Arc<dyn TenantRegistry>>,
     pub(super) models: Vec<&'static ModelDef>,
     pub(super) migrations: &'static [Migration],
@@ -85,6 +87,7 @@ impl App {
             command: Command::default(),
             defaults,
             membership: None,
+            audit: None,
             registry: None,
             models: Vec::new(),
             migrations: &[],
@@ -139,6 +142,14 @@ impl App {
     /// does. [`Gateway`](crate::admit::Gateway) leaves it to a gateway in front.
     pub fn membership(mut self, membership: impl Membership) -> Self {
         self.membership = Some(Arc::new(membership));
+        self
+    }
+
+    /// Keeps a trail of what is done, which handlers write by
+    /// [`Audit`](crate::audit::Audit).
+    pub fn audit(mut self, sink: impl AuditSink) -> Self {
+        self.models.extend(sink.table());
+        self.audit = Some(Arc::new(sink));
         self
     }
 

@@ -155,6 +155,7 @@ mod tests {
         indexes: &[],
         references: &[],
         migrated: false,
+        append_only: false,
     };
 
     static ORDERS: ModelDef = ModelDef {

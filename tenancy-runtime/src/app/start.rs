@@ -13,6 +13,7 @@ use super::data::Data;
 use super::declared;
 use super::upkeep;
 use crate::admit::{Admission, AdmissionLayer, Membership};
+use crate::audit;
 use crate::config::Config;
 use crate::db::{Databases, PoolNumbers, TenantDb, TenantPool};
 #[cfg(feature = "embedded")]
@@ -83,7 +84,8 @@ impl App {
         tenancy.stand_up().await?;
         tenancy.seed().await?;
         tenancy.start_tending().await?;
-        let router = wired(|| router(&tenancy, self.routes, self.routers))?;
+        let audit = audit::Configured(self.audit);
+        let router = wired(|| router(&tenancy, self.routes, self.routers, audit))?;
         let router = self
             .layers
             .into_iter()
@@ -344,7 +346,12 @@ fn around(router: Router, config: &Config) -> Router {
     router.layer(OriginLayer::new(config.trusted_proxies.clone()))
 }
 
-fn router(tenancy: &Tenancy, routes: Vec<Route>, routers: Vec<(TenantUse, Router)>) -> Router {
+fn router(
+    tenancy: &Tenancy,
+    routes: Vec<Route>,
+    routers: Vec<(TenantUse, Router)>,
+    audit: audit::Configured,
+) -> Router {
     let admit = |tenant| AdmissionLayer::new(tenancy.admission.clone(), tenant);
     let mut all = Router::new();
     for route in routes {
@@ -358,6 +365,7 @@ fn router(tenancy: &Tenancy, routes: Vec<Route>, routers: Vec<(TenantUse, Router
         .method_not_allowed_fallback(http::method_not_allowed)
         .layer(Extension(tenancy.provisioner.clone()))
         .layer(Extension(Configured(tenancy.system.clone())))
+        .layer(Extension(audit))
         .layer(CatchPanicLayer::custom(http::panicked))
         .layer(TraceLayer::new_for_http())
 }

@@ -16,6 +16,9 @@ use crate::tenant::SchemaName;
 /// [Row Security Policies]: https://www.postgresql.org/docs/current/ddl-rowsecurity.html
 pub const PRIVILEGES_TENANT: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE"];
 
+/// What the two roles may do with a tenant's table whose rows stay as they are.
+pub const PRIVILEGES_APPEND_ONLY: &[&str] = &["SELECT", "INSERT"];
+
 /// What the two roles may do with a table that all tenants read.
 pub const PRIVILEGES_SHARED: &[&str] = &["SELECT"];
 
@@ -86,17 +89,6 @@ impl Layout<'_> {
     }
 }
 
-impl Audience {
-    /// What the application's and the system role may do with such a table.
-    #[must_use]
-    pub fn privileges(self) -> &'static [&'static str] {
-        match self {
-            Self::Tenant => PRIVILEGES_TENANT,
-            Self::Shared => PRIVILEGES_SHARED,
-        }
-    }
-}
-
 impl ModelDef {
     /// The name of the primary key, the same in every layout.
     #[must_use]
@@ -107,7 +99,11 @@ impl ModelDef {
     /// What the application's and the system role may do with the table.
     #[must_use]
     pub fn privileges(&self) -> &'static [&'static str] {
-        self.audience.privileges()
+        match self.audience {
+            Audience::Tenant if self.append_only => PRIVILEGES_APPEND_ONLY,
+            Audience::Tenant => PRIVILEGES_TENANT,
+            Audience::Shared => PRIVILEGES_SHARED,
+        }
     }
 
     /// The statements that make the table with its indexes, row-level security
@@ -251,6 +247,7 @@ mod tests {
         table: "users",
         audience: Audience::Tenant,
         migrated: false,
+        append_only: false,
         columns: &[ColumnDef {
             identity: true,
             ..ColumnDef::new("id", "bigint")
@@ -266,6 +263,7 @@ mod tests {
         table: "todos",
         audience: Audience::Tenant,
         migrated: false,
+        append_only: false,
         columns: &[
             ColumnDef {
                 default: Some("gen_random_uuid()"),

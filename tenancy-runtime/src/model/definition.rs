@@ -21,6 +21,9 @@ pub struct ModelDef {
     pub audience: Audience,
     /// Whether the application's migrations make the table, and we do not.
     pub migrated: bool,
+    /// Whether rows are added and read, and never changed nor removed: by nobody but
+    /// the owner.
+    pub append_only: bool,
     /// The columns in the order of the struct's fields.
     pub columns: &'static [ColumnDef],
     /// The names of the key's columns.

@@ -32,6 +32,7 @@
 //!             table: "notes",
 //!             audience: Audience::Tenant,
 //!             migrated: false,
+//!             append_only: false,
 //!             columns: &[
 //!                 ColumnDef { identity: true, ..ColumnDef::new("id", "bigint") },
 //!                 ColumnDef::new("text", "text"),
@@ -81,7 +82,10 @@ mod rows;
 pub use crate::__joins as joins;
 pub use apart::{Apart, Bit, Differs, Named, bit_of_name};
 pub(crate) use ddl::quoted;
-pub use ddl::{Layout, PRIVILEGES_SHARED, PRIVILEGES_TENANT, ROLL, ROLL_KEY, create_roll};
+pub use ddl::{
+    Layout, PRIVILEGES_APPEND_ONLY, PRIVILEGES_SHARED, PRIVILEGES_TENANT, ROLL, ROLL_KEY,
+    create_roll,
+};
 pub use definition::{Audience, ColumnDef, KeyDef, ModelDef, ReferenceDef};
 pub use join::{JoinOn, JoinedUnlessNoJoin, Referred, Referring, Side};
 pub use owned::{IntoKey, Keyed, Owned};

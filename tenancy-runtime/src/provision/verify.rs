@@ -14,7 +14,10 @@ use super::{Tables, definers, keys, rights, schemas};
 use crate::db::Pool;
 use crate::error::Result;
 use crate::isolation::rls;
-use crate::model::{Audience, Layout, ModelDef, ROLL, quoted};
+use crate::model::{
+    Audience, Layout, ModelDef, PRIVILEGES_APPEND_ONLY, PRIVILEGES_SHARED, PRIVILEGES_TENANT, ROLL,
+    quoted,
+};
 use crate::problem::Problem;
 use crate::tenant::SchemaName;
 
@@ -115,7 +118,7 @@ async fn others(
             problems.push(Problem::new(format!("the table {name}"), wrong, remedy));
         };
         guarded(&found, &name, &mut wrong);
-        beyond(Audience::Tenant, &found.granted, &name, &role, &mut wrong);
+        beyond(PRIVILEGES_TENANT, &found.granted, &name, &role, &mut wrong);
     }
     let names = names.iter().map(|(_, table)| *table).collect();
     problems.extend(rights::off_the_roll(app, shared, names).await?);
@@ -291,25 +294,25 @@ fn grants(
             format!("run: GRANT {missing} ON {name} TO {role}"),
         );
     }
-    beyond(model.audience, granted, name, role, wrong);
+    beyond(model.privileges(), granted, name, role, wrong);
 }
 
 /// Privileges that the role should not have.
 fn beyond(
-    audience: Audience,
+    due: &[&str],
     granted: &[String],
     name: &str,
     role: &str,
     wrong: &mut impl FnMut(String, String),
 ) {
-    let due = audience.privileges();
     let granted = granted.iter().map(String::as_str);
     let beyond: Vec<&str> = granted.filter(|granted| !due.contains(granted)).collect();
     if !beyond.is_empty() {
         let beyond = beyond.join(", ");
-        let whose = match audience {
-            Audience::Tenant => "row-level security does not hold these",
-            Audience::Shared => "all tenants read the table, so none may write it",
+        let whose = match due {
+            PRIVILEGES_SHARED => "all tenants read the table, so none may write it",
+            PRIVILEGES_APPEND_ONLY => "what is written there stays as it is",
+            _ => "row-level security does not hold these",
         };
         wrong(
             format!("grants {role} more than it should: {beyond} ({whose})"),

@@ -25,6 +25,7 @@ fn hybrid_with_everything() {
         resolver = "header",
         header = "X-Tenant-ID",
         membership = "gateway",
+        audit = "database",
         embedded = "temporary",
         models(Todo, crate::plans::Plan),
         routes(list, todos::create, summary),

@@ -21,7 +21,7 @@ fn of_main(item: TokenStream) -> Vec<String> {
 
 const OPTIONS: &str = "`isolation`, `premium`, `standard`, `premium_tenants`, `premium_plans`, \
                        `database_url_template`, `resolver`, `header`, `suffix`, `prefix`, \
-                       `membership`, `embedded`, `models`, `migrations`, `routes` or `seed`";
+                       `membership`, `audit`, `embedded`, `models`, `migrations`, `routes` or `seed`";
 
 #[test]
 fn unknown_words() {
@@ -57,6 +57,10 @@ fn unknown_words() {
     assert_eq!(
         of(quote!(resolver = "path", membership = "gatway")),
         ["unknown membership `gatway`; did you mean `gateway`? (expected `gateway`)"]
+    );
+    assert_eq!(
+        of(quote!(audit = "logs")),
+        ["unknown trail `logs`; did you mean `log`? (expected `database` or `log`)"]
     );
 }
 
@@ -260,6 +264,13 @@ fn databases() {
     assert_eq!(
         of(quote!(embedded = "temporary", models(Todo))),
         [needs("embedded"), needs("models")]
+    );
+    assert_eq!(
+        of(quote!(audit = "database")),
+        [
+            "a trail in the database needs one: add `isolation = …` (`rls`, `schema`, `database` \
+             or `hybrid`)"
+        ]
     );
     assert_eq!(
         of(quote!(isolation = "rls", embedded = "")),

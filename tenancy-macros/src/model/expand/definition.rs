@@ -37,6 +37,7 @@ pub(super) fn expand(model: &Model, names: &Names<'_>) -> TokenStream {
                     table: #table_name,
                     audience: #private::Audience::#audience,
                     migrated: #migrated,
+                    append_only: false,
                     columns: &[#(#columns),*],
                     primary_key: &[#(#primary_key),*],
                     uniques: &[#(#uniques),*],

@@ -1,0 +1,159 @@
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use uuid::Uuid;
+
+use super::{AuditEntry, AuditEvent, AuditSink};
+use crate::db::{TenantConn, TenantDb};
+use crate::error::{Error, Result};
+use crate::http::Origin;
+use crate::tenant::Tenant;
+
+/// Who is behind a request, as a layer of the application's own has found out and
+/// left in its extensions: `request.extensions_mut().insert(Principal::new("ada"))`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal(Arc<str>);
+
+impl Principal {
+    /// Of this name.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The sink of an application, if it has one.
+#[derive(Clone)]
+pub(crate) struct Configured(pub(crate) Option<Arc<dyn AuditSink>>);
+
+/// The longest text of the sender's own that is kept.
+const LONGEST: usize = 200;
+
+/// The tenant's trail, with what is known of the request. An extractor:
+///
+/// ```
+/// use serde_json::json;
+/// use tenancy_runtime::audit::{Audit, AuditEvent};
+/// use tenancy_runtime::db::TenantConn;
+/// use tenancy_runtime::error::{Error, Result};
+/// # use diesel_async::AsyncConnection as _;
+///
+/// async fn publish(mut db: TenantConn, audit: Audit) -> Result<()> {
+///     db.transaction(async |conn| {
+///         // The change, and beside it:
+///         let event = AuditEvent::new("publish", "post").detail(json!({ "id": 7 }));
+///         audit.record_in(conn, event).await
+///     })
+///     .await
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Audit {
+    sink: Arc<dyn AuditSink>,
+    tenant: Tenant,
+    db: Option<TenantDb>,
+    actor: Arc<str>,
+    ip: Option<String>,
+    user_agent: Option<String>,
+    request_id: String,
+}
+
+impl Audit {
+    /// Records what happens in the transaction of `db`: with the change, or not at
+    /// all.
+    ///
+    /// # Errors
+    ///
+    /// Those of the sink: return them, so that the change is undone.
+    /// [`Error::WrongTenant`] where the connection is another tenant's.
+    pub async fn record_in(&self, db: &mut TenantConn, event: AuditEvent) -> Result<()> {
+        let connection = db.tenant()?;
+        if connection.id() != self.tenant.id() {
+            return Err(Error::WrongTenant {
+                row: self.tenant.clone(),
+                connection: connection.clone(),
+            });
+        }
+        let entry = self.entry(event);
+        self.sink.write(&self.tenant, &entry, Some(db)).await
+    }
+
+    /// Records what changes nothing in the database, such as a look at something.
+    ///
+    /// # Errors
+    ///
+    /// Those of the sink, and of a connection where it needs one.
+    pub async fn record(&self, event: AuditEvent) -> Result<()> {
+        let entry = self.entry(event);
+        match (&self.db, self.sink.table()) {
+            (Some(db), Some(_)) => {
+                let mut conn = db.conn().await?;
+                self.sink.write(&self.tenant, &entry, Some(&mut conn)).await
+            }
+            _ => self.sink.write(&self.tenant, &entry, None).await,
+        }
+    }
+
+    fn entry(&self, event: AuditEvent) -> AuditEntry {
+        let mut entry = AuditEntry::new(event, self.actor.as_ref().to_owned());
+        entry.ip.clone_from(&self.ip);
+        entry.user_agent.clone_from(&self.user_agent);
+        entry.request_id = Some(self.request_id.clone());
+        entry
+    }
+}
+
+impl std::fmt::Debug for Audit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Audit")
+            .field("tenant", self.tenant.slug())
+            .field("actor", &self.actor)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Audit {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let tenant = <Tenant as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        let sink = match parts.extensions.get::<Configured>() {
+            Some(Configured(Some(sink))) => Arc::clone(sink),
+            _ => {
+                return Err(Error::internal(
+                    "a handler asks for `Audit` in an application without a trail: add \
+                     `audit = \"database\"` to `#[tenancy::app]`",
+                ));
+            }
+        };
+        // Without a database there is none, and the sink needs none.
+        let db = match sink.table() {
+            Some(_) => Some(TenantDb::from_request_parts(parts, state).await?),
+            None => None,
+        };
+        let actor = parts.extensions.get::<Principal>();
+        let actor = actor.map_or_else(|| "anonymous".into(), |principal| principal.0.clone());
+        let said = |name| {
+            let value = parts.headers.get(name)?.to_str().ok()?;
+            Some(value.chars().take(LONGEST).collect::<String>())
+        };
+        let request_id = said(header::HeaderName::from_static("x-request-id"));
+        Ok(Self {
+            sink,
+            tenant,
+            db,
+            actor,
+            ip: Origin::from_parts(parts).client().map(|ip| ip.to_string()),
+            user_agent: said(header::USER_AGENT),
+            request_id: request_id.unwrap_or_else(|| Uuid::now_v7().to_string()),
+        })
+    }
+}
