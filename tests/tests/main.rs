@@ -34,6 +34,7 @@ mod start;
 mod strategies;
 mod system;
 mod threats;
+mod timing;
 
 tenancy::features! {
     /// Everything as a file.
