@@ -77,9 +77,12 @@ where
                 }
             } else {
                 match admission.request(&parts, tenant_use).await {
-                    Ok(tenant) => parts.extensions.insert(tenant),
+                    Ok((tenant, carried)) => {
+                        parts.extensions.extend(carried);
+                        parts.extensions.insert(tenant);
+                    }
                     Err(refusal) => return Ok(refusal.into_response()),
-                };
+                }
                 body = Spool::of(body, &mut parts.extensions);
             }
             inner.call(Request::from_parts(parts, body)).await
