@@ -13,6 +13,7 @@ mod faults;
 mod grounds;
 mod interrupted;
 mod joins;
+mod jwt;
 mod life;
 mod migrations;
 mod owned;
