@@ -32,6 +32,9 @@ pub use tenancy_runtime::{admit, audit, config, features, http, model, plan, pro
 pub mod prelude {
     pub use crate::audit::{Audit, AuditEvent};
     pub use crate::http::{Json, Path, Query};
+    #[cfg(feature = "jwt")]
+    pub use crate::resolve::Claims;
+    pub use crate::resolve::Principal;
     pub use crate::tenant::{NewTenant, TenantRecord};
     pub use crate::{
         App, Error, Owned, Provisioner, Result, SystemAccess, SystemConn, Tenant, TenantConn,
@@ -69,4 +72,7 @@ pub mod __private {
 
     /// Whether there is an embedded database in this build.
     pub const EMBEDDED: bool = cfg!(feature = "embedded");
+
+    /// Whether tokens can be checked in this build.
+    pub const JWT: bool = cfg!(feature = "jwt");
 }

@@ -6,9 +6,10 @@ use integration::database::Database;
 use integration::http::{Login, Served, raw, start};
 use serde_json::json;
 use tenancy::admit::Gateway;
-use tenancy::audit::{AuditEntry, AuditSink, DatabaseTrail, LogTrail, Principal};
+use tenancy::audit::{AuditEntry, AuditSink, DatabaseTrail, LogTrail};
 use tenancy::http::Query;
 use tenancy::prelude::*;
+use tenancy::resolve::Principal;
 use tenancy::{Isolation, Strategy};
 
 use crate::shop::{NewTodo, Todo, todos};

@@ -15,6 +15,7 @@ mod faults;
 mod grounds;
 mod interrupted;
 mod joins;
+mod jwt;
 mod life;
 mod migrations;
 mod owned;

@@ -39,9 +39,9 @@ fn app() -> App {
 }
 
 /// An application that is served, until this is dropped.
-struct Door {
-    tenancy: Tenancy,
-    address: SocketAddr,
+pub(crate) struct Door {
+    pub(crate) tenancy: Tenancy,
+    pub(crate) address: SocketAddr,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -52,7 +52,7 @@ impl Drop for Door {
 }
 
 impl Door {
-    async fn open(app: App, vars: &[(&str, &str)]) -> Self {
+    pub(crate) async fn open(app: App, vars: &[(&str, &str)]) -> Self {
         let vars = vars.iter().map(|&(n, v)| (n.to_owned(), v.to_owned()));
         let config = Config::from_vars(app.defaults(), vars).expect("a configuration");
         let (tenancy, router) = app.start(config).await.expect("a start");
@@ -71,7 +71,7 @@ impl Door {
     }
 
     /// The whole answer to a GET of `path` with these header lines.
-    async fn get(&self, path: &str, lines: &[&str]) -> String {
+    pub(crate) async fn get(&self, path: &str, lines: &[&str]) -> String {
         let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
         let request = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n{lines}\r\n");
         let answer = raw(self.address, request.as_bytes()).await;
@@ -79,7 +79,7 @@ impl Door {
     }
 
     /// The status and the body.
-    async fn short(&self, path: &str, lines: &[&str]) -> String {
+    pub(crate) async fn short(&self, path: &str, lines: &[&str]) -> String {
         let answer = self.get(path, lines).await;
         let status = answer.split(' ').nth(1).expect("a status");
         let body = answer.split_once("\r\n\r\n").expect("a body").1;

@@ -8,7 +8,7 @@ use std::thread;
 use anyhow::{Context as _, Result};
 
 use crate::services::tools::{Need, Tools};
-use crate::services::{POSTGRES_URL, REDIS_URL, Services, Want, folder};
+use crate::services::{POSTGRES_URL, PYTHON, REDIS_URL, Services, Want, folder, python};
 use crate::steps::{Cargo, Steps, say};
 use crate::{interrupt, process};
 
@@ -24,7 +24,8 @@ pub(crate) fn test(filter: &[OsString]) -> Result<()> {
 
 fn test_steps(steps: &mut Steps, filter: &[OsString]) -> Result<()> {
     // Never started here, since each test brings its own configuration for it.
-    let _services = servers(steps, "cargo xtask test", Some(Need::PgBouncer))?;
+    let also = [Need::PgBouncer, Need::Python];
+    let _services = servers(steps, "cargo xtask test", &also)?;
 
     if filter.is_empty() {
         steps.cargo(
@@ -71,7 +72,7 @@ pub(crate) fn bench(parts: &[OsString]) -> Result<()> {
 
 fn bench_steps(steps: &mut Steps, parts: &[OsString]) -> Result<()> {
     let again = "cargo xtask bench";
-    let _services = servers(steps, again, None)?;
+    let _services = servers(steps, again, &[])?;
     let args = [
         "bench",
         "--package",
@@ -85,7 +86,7 @@ fn bench_steps(steps: &mut Steps, parts: &[OsString]) -> Result<()> {
 }
 
 /// Starts the servers, and tells the steps that follow where they are.
-fn servers(steps: &mut Steps, again: &str, also: Option<Need>) -> Result<Services> {
+fn servers(steps: &mut Steps, again: &str, also: &[Need]) -> Result<Services> {
     let want = Want::from_env();
     let mut needs = want.needs();
     needs.extend(also);
@@ -98,7 +99,15 @@ fn servers(steps: &mut Steps, again: &str, also: Option<Need>) -> Result<Service
     let services = steps.run("services", &want.describe(), again, || {
         Services::start(&tools, &want)
     })?;
-    steps.set_env(services.test_env(&tools));
+    let mut env = services.test_env(&tools);
+    if also.contains(&Need::Python) {
+        let title = "PyJWT";
+        let program = steps.run(title, "find or install it", again, || {
+            python::with_pyjwt(&tools)
+        })?;
+        env.push((PYTHON, program.into()));
+    }
+    steps.set_env(env);
     Ok(services)
 }
 

@@ -23,6 +23,10 @@ pub(super) enum Key {
     Header,
     Suffix,
     Prefix,
+    Claim,
+    Audience,
+    Issuer,
+    Algorithm,
     Membership,
     Audit,
     Embedded,
@@ -115,6 +119,25 @@ pub(super) const OPTIONS: Choices<Definition> = Choices {
             "suffix = \".myapp.com\"",
         ),
         option("prefix", Key::Prefix, Shape::Text, "prefix = \"/t\""),
+        option("claim", Key::Claim, Shape::Text, "claim = \"tenant_id\""),
+        option(
+            "audience",
+            Key::Audience,
+            Shape::Text,
+            "audience = \"my-app\"",
+        ),
+        option(
+            "issuer",
+            Key::Issuer,
+            Shape::Text,
+            "issuer = \"https://login.myapp.com\"",
+        ),
+        option(
+            "algorithm",
+            Key::Algorithm,
+            Shape::Text,
+            "algorithm = \"HS256\"",
+        ),
         option(
             "membership",
             Key::Membership,
@@ -154,6 +177,14 @@ pub(super) const OPTIONS: Choices<Definition> = Choices {
         ),
     ],
 };
+
+/// What people would write for the key of tokens, and where it belongs.
+const KEYS: &[(&str, &str)] = &[
+    ("secret", "TENANCY_JWT_SECRET"),
+    ("jwt_secret", "TENANCY_JWT_SECRET"),
+    ("public_key", "TENANCY_JWT_PUBLIC_KEY"),
+    ("jwks", "TENANCY_JWKS"),
+];
 
 /// The attribute as written: each option at most once.
 pub(super) struct Written(Vec<Given>);
@@ -260,6 +291,16 @@ impl Written {
             return Err(input.error("expected an option, such as `isolation = \"rls\"`"));
         };
         let rest: TokenStream = input.parse()?;
+        if let Some((_, variable)) = KEYS.iter().find(|(word, _)| name == *word) {
+            errors.at(
+                &name,
+                format_args!(
+                    "a key does not stand in the source: set `{variable}` in the environment, and \
+                     drop `{name}`"
+                ),
+            );
+            return Ok(());
+        }
         let Some(definition) = OPTIONS.pick(&name.to_string(), &name, errors) else {
             // A misspelt option is not a missing one as well.
             if let Some(definition) = OPTIONS.meant(&name.to_string())

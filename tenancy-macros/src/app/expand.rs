@@ -8,7 +8,9 @@ use syn::{Index, Path, ReturnType, Visibility};
 
 use crate::common::{Crate, Function};
 
-use super::ir::{App, Audit, Embedded, Isolation, Main, Membership, Resolver, Strategy};
+use super::ir::{
+    App, Audit, Embedded, Expected, Isolation, Jwt, Main, Membership, Resolver, Strategy,
+};
 use super::main_function::starts_a_runtime;
 
 pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function) -> TokenStream {
@@ -19,6 +21,7 @@ pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function)
     let builder = builder(krate, app);
     let body = body(krate, main, function);
     let embedded = embedded(krate, app).map(|check| quote!(#conditions #check));
+    let jwt = jwt_feature(krate, app).map(|check| quote!(#conditions #check));
     let duplicates = duplicates(krate, &app.routes).map(|checks| quote!(#conditions #checks));
     quote! {
         #conditions
@@ -27,6 +30,7 @@ pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function)
             #krate::__private::run(#builder, async |app| #body)
         }
         #embedded
+        #jwt
         #duplicates
     }
 }
@@ -125,7 +129,33 @@ fn resolver(krate: &Crate, resolver: &Resolver) -> TokenStream {
             quote!(.resolver(#krate::resolve::PathResolver::new(#prefix)))
         }
         Resolver::Path(None) => quote!(.resolver(#krate::resolve::PathResolver::default())),
+        Resolver::Jwt(jwt) => self::jwt(krate, jwt),
         Resolver::Own(path) => quote!(.custom_resolver(#path)),
+    }
+}
+
+fn jwt(krate: &Crate, jwt: &Jwt) -> TokenStream {
+    let claim = jwt.claim.iter();
+    let audience = jwt.audience.iter().map(|audience| match audience {
+        Expected::Any => quote!(.any_audience()),
+        Expected::One(name) => quote!(.audience(#name)),
+    });
+    let issuer = jwt.issuer.iter().map(|issuer| match issuer {
+        Expected::Any => quote!(.any_issuer()),
+        Expected::One(name) => quote!(.issuer(#name)),
+    });
+    let algorithm = jwt.algorithm.iter().map(|name| {
+        let name = format_ident!("{name}");
+        quote!(.algorithm(#krate::resolve::JwtAlgorithm::#name))
+    });
+    quote! {
+        .resolver(
+            #krate::resolve::JwtResolver::new()
+                #(.claim(#claim))*
+                #(#audience)*
+                #(#issuer)*
+                #(#algorithm)*
+        )
     }
 }
 
@@ -193,6 +223,20 @@ fn embedded(krate: &Crate, app: &App) -> Option<TokenStream> {
         const _: () = ::core::assert!(
             #krate::__private::EMBEDDED,
             "the embedded database needs the feature `embedded` of `tenancy`: add it in Cargo.toml, or drop this option"
+        );
+    })
+}
+
+/// And whether it is built with what checks tokens.
+fn jwt_feature(krate: &Crate, app: &App) -> Option<TokenStream> {
+    let span = app.resolvers.iter().find_map(|resolver| match resolver {
+        Resolver::Jwt(jwt) => Some(jwt.span),
+        _ => None,
+    })?;
+    Some(quote_spanned! {span=>
+        const _: () = ::core::assert!(
+            #krate::__private::JWT,
+            "the resolver `jwt` needs the feature `jwt` of `tenancy`: add it in Cargo.toml"
         );
     })
 }

@@ -43,8 +43,27 @@ pub(super) enum Resolver {
     Subdomain(LitStr),
     /// By the path, after this prefix unless it is the usual one.
     Path(Option<LitStr>),
+    /// By a claim of a signed token.
+    Jwt(Jwt),
     /// In the application's own way.
     Own(Path),
+}
+
+/// What a token must say, as far as it is written.
+pub(super) struct Jwt {
+    /// Where the resolver was chosen.
+    pub(super) span: Span,
+    pub(super) claim: Option<LitStr>,
+    pub(super) audience: Option<Expected>,
+    pub(super) issuer: Option<Expected>,
+    /// The variant of the runtime's `JwtAlgorithm`.
+    pub(super) algorithm: Option<&'static str>,
+}
+
+/// What a claim must be.
+pub(super) enum Expected {
+    Any,
+    One(LitStr),
 }
 
 /// Who decides whether a request may act for the tenant that it names.

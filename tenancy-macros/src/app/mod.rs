@@ -8,6 +8,7 @@ mod attr;
 mod check;
 mod expand;
 mod ir;
+mod jwt;
 mod lists;
 mod main_function;
 mod resolvers;

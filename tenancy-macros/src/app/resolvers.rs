@@ -7,15 +7,26 @@ use crate::common::{Choices, Errors};
 use super::attr::{Choice, Key, Written};
 use super::check::only_with;
 use super::ir::{Main, Membership, Resolver};
+use super::jwt;
 
 /// What is written about resolvers.
-pub(super) const KEYS: &[Key] = &[Key::Resolver, Key::Header, Key::Suffix, Key::Prefix];
+pub(super) const KEYS: &[Key] = &[
+    Key::Resolver,
+    Key::Header,
+    Key::Suffix,
+    Key::Prefix,
+    Key::Claim,
+    Key::Audience,
+    Key::Issuer,
+    Key::Algorithm,
+];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Word {
     Header,
     Subdomain,
     Path,
+    Jwt,
 }
 
 const WORDS: Choices<Word> = Choices {
@@ -24,6 +35,7 @@ const WORDS: Choices<Word> = Choices {
         ("header", Word::Header),
         ("subdomain", Word::Subdomain),
         ("path", Word::Path),
+        ("jwt", Word::Jwt),
     ],
 };
 
@@ -34,6 +46,10 @@ const OPTIONS: &[(Key, Word, Rule)] = &[
     (Key::Header, Word::Header, header_name),
     (Key::Suffix, Word::Subdomain, suffix),
     (Key::Prefix, Word::Path, prefix),
+    (Key::Claim, Word::Jwt, jwt::claim),
+    (Key::Audience, Word::Jwt, jwt::audience),
+    (Key::Issuer, Word::Jwt, jwt::issuer),
+    (Key::Algorithm, Word::Jwt, jwt::algorithm),
 ];
 
 /// The resolvers in their order; `None` if none is written, or after a mistake.
@@ -86,8 +102,10 @@ fn by_option(written: &Written, errors: &mut Errors) -> Option<Vec<Resolver>> {
         .iter()
         .filter(|(key, ..)| written.get(*key).is_some());
     let (key, word, _) = given.next()?;
-    for (other, word, _) in given {
-        foreign(written, *other, *word, errors);
+    for (other, foreign_word, _) in given {
+        if foreign_word != word {
+            foreign(written, *other, *foreign_word, errors);
+        }
     }
     let literal = written.text(*key)?;
     built(written, *word, literal, errors).map(|resolver| vec![resolver])
@@ -103,6 +121,7 @@ fn built(written: &Written, word: Word, literal: &LitStr, errors: &mut Errors) -
     match word {
         Word::Header => Some(Resolver::Header(written.text(Key::Header).cloned())),
         Word::Path => Some(Resolver::Path(written.text(Key::Prefix).cloned())),
+        Word::Jwt => Some(Resolver::Jwt(jwt::built(written, literal))),
         Word::Subdomain => {
             if written.get(Key::Suffix).is_none() {
                 errors.at(
@@ -135,9 +154,13 @@ pub(super) fn membership(written: &Written, errors: &mut Errors) -> Option<Membe
 /// own may prove enough: those are asked at start.
 pub(super) fn who_decides(written: &Written, main: &Main, errors: &mut Errors) {
     let words = written.choices(Key::Resolver);
-    let ours = |choice: &Choice| matches!(choice, Choice::Word(word) if WORDS.find(&word.value()).is_some());
+    let believed = |choice: &Choice| match choice {
+        // A token proves who may act; a word that is unknown was reported.
+        Choice::Word(word) => !matches!(WORDS.find(&word.value()), None | Some(Word::Jwt)),
+        Choice::Own(_) => false,
+    };
     if words.is_empty()
-        || !words.iter().all(ours)
+        || !words.iter().all(believed)
         || written.get(Key::Membership).is_some()
         || !matches!(main, Main::Prepares)
     {

@@ -77,10 +77,11 @@ where
                     return Ok(Error::NotFound.into_response());
                 }
             } else {
-                let admitted = match admission.request(&parts, tenant_use).await {
+                let (admitted, carried) = match admission.request(&parts, tenant_use).await {
                     Ok(admitted) => admitted,
                     Err(refusal) => return Ok(refusal.into_response()),
                 };
+                parts.extensions.extend(carried);
                 revocation = admitted.tenant.as_ref().map(|t| admission.revocation(t));
                 if let Some(revocation) = &revocation {
                     parts.extensions.insert(revocation.clone());

@@ -13,6 +13,7 @@ mod revocation;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::http::Extensions;
 use axum::http::request::Parts;
 
 use crate::db::TenantPool;
@@ -111,14 +112,22 @@ impl Admission {
         Revocation::new(tenant.clone(), self.tenants.clone())
     }
 
-    /// The tenant of a request as its route wants it.
-    async fn request(&self, request: &Parts, tenant_use: TenantUse) -> Result<RequestTenant> {
+    /// The tenant of a request as its route wants it, with what the resolver
+    /// hands on to handlers.
+    async fn request(
+        &self,
+        request: &Parts,
+        tenant_use: TenantUse,
+    ) -> Result<(RequestTenant, Extensions)> {
         let candidate = self.resolver.resolve(request).await?;
         let began = Instant::now();
-        let tenant = match (candidate, tenant_use) {
-            (Some(candidate), _) => Some(self.admit(&candidate, request).await?),
+        let (tenant, carried) = match (candidate, tenant_use) {
+            (Some(candidate), _) => {
+                let tenant = self.admit(&candidate, request).await?;
+                (Some(tenant), candidate.into_carried())
+            }
             (None, TenantUse::Required) => return Err(self.resolver.missing()),
-            (None, TenantUse::Optional | TenantUse::None) => None,
+            (None, TenantUse::Optional | TenantUse::None) => (None, Extensions::new()),
         };
         let db = match (&self.data, &tenant) {
             (Some(data), Some(tenant)) => Some(data.db(tenant)?),
@@ -131,11 +140,12 @@ impl Admission {
             .patience
             .filter(|_| strategy != Some(Strategy::Database))
             .map(|patience| patience.saturating_sub(began.elapsed()));
-        Ok(RequestTenant {
+        let tenant = RequestTenant {
             tenant,
             db,
             patience,
-        })
+        };
+        Ok((tenant, carried))
     }
 }
 

@@ -60,7 +60,7 @@ pub struct AuditEntry {
     pub id: Uuid,
     /// When it was recorded.
     pub at: DateTime<Utc>,
-    /// Who did it: the request's [`Principal`](super::Principal), or `anonymous`.
+    /// Who did it: the request's [`Principal`](crate::resolve::Principal), or `anonymous`.
     pub actor: String,
     /// What was done.
     pub action: String,

@@ -9,26 +9,8 @@ use super::{AuditEntry, AuditEvent, AuditSink};
 use crate::db::{TenantConn, TenantDb};
 use crate::error::{Error, Result};
 use crate::http::Origin;
+use crate::resolve::Principal;
 use crate::tenant::Tenant;
-
-/// Who is behind a request, as a layer of the application's own has found out and
-/// left in its extensions: `request.extensions_mut().insert(Principal::new("ada"))`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal(Arc<str>);
-
-impl Principal {
-    /// Of this name.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self(name.into())
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.0
-    }
-}
 
 /// The sink of an application, if it has one.
 #[derive(Clone)]
@@ -140,7 +122,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Audit {
             None => None,
         };
         let actor = parts.extensions.get::<Principal>();
-        let actor = actor.map_or_else(|| "anonymous".into(), |principal| principal.0.clone());
+        let actor = actor.map_or("anonymous", Principal::as_str);
         let said = |name| {
             let value = parts.headers.get(name)?.to_str().ok()?;
             Some(value.chars().take(LONGEST).collect::<String>())
@@ -150,7 +132,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Audit {
             sink,
             tenant,
             db,
-            actor,
+            actor: actor.into(),
             ip: Origin::from_parts(parts).client().map(|ip| ip.to_string()),
             user_agent: said(header::USER_AGENT),
             request_id: request_id.unwrap_or_else(|| Uuid::now_v7().to_string()),

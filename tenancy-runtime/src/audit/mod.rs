@@ -14,6 +14,6 @@ mod sinks;
 mod table;
 
 pub use entry::{AuditEntry, AuditEvent};
+pub use extract::Audit;
 pub(crate) use extract::Configured;
-pub use extract::{Audit, Principal};
 pub use sinks::{AuditSink, DatabaseTrail, LogTrail};

@@ -12,6 +12,7 @@
 //! second), quote the value in their errors and stop at the first.
 
 mod database;
+mod jwt;
 mod read;
 mod resolution;
 mod sources;

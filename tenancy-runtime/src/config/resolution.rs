@@ -9,7 +9,7 @@ use super::variables::{
 };
 use crate::http::TrustedProxies;
 use crate::problem::Problem;
-use crate::resolve::{HeaderResolver, PathResolver, Resolution, SubdomainResolver};
+use crate::resolve::{HeaderResolver, JwtResolver, PathResolver, Resolution, SubdomainResolver};
 
 /// The ways, of which there is at least one.
 pub(super) fn read(reader: &mut Reader, declared: Vec<Resolution>) -> Vec<Resolution> {
@@ -49,6 +49,7 @@ fn chosen(reader: &mut Reader, words: &str, declared: &[Resolution]) -> Vec<Reso
         match (known, word) {
             (Some(way), _) => ways.push(way.clone()),
             (None, "header") => ways.push(HeaderResolver::default().into()),
+            (None, "jwt") => ways.push(JwtResolver::new().into()),
             (None, "path") => ways.push(PathResolver::default().into()),
             (None, "subdomain") => match reader.text(DOMAIN_SUFFIX) {
                 // Read again, and reported, where it overrides.
@@ -66,7 +67,7 @@ fn chosen(reader: &mut Reader, words: &str, declared: &[Resolution]) -> Vec<Reso
             )),
             (None, _) => {
                 let takes =
-                    "header, subdomain, path or custom, or several with commas between them";
+                    "header, subdomain, path, jwt or custom, or several with commas between them";
                 reader.problem(value_problem(RESOLUTION_STRATEGY, word, takes, "header"));
             }
         }
@@ -93,6 +94,7 @@ fn overridden(reader: &mut Reader, way: Resolution) -> Resolution {
             let resolver = reader.parsed(PATH_PREFIX, "the beginning of a path", "/t", parse);
             resolver.map_or(way, Into::into)
         }
+        Resolution::Jwt(resolver) => super::jwt::complete(reader, resolver).into(),
         way @ Resolution::Custom(_) => way,
     }
 }
@@ -104,7 +106,8 @@ fn refuse_idle(reader: &mut Reader, ways: &[Resolution]) {
         (DOMAIN_SUFFIX, "subdomain"),
         (PATH_PREFIX, "path"),
     ];
-    for (variable, word) in of {
+    let of_tokens = super::jwt::VARIABLES.map(|variable| (variable, "jwt"));
+    for (variable, word) in of.into_iter().chain(of_tokens) {
         let idle = !ways.is_empty() && ways.iter().all(|way| way.as_str() != word);
         if idle && reader.is_set(variable) {
             reader.problem(Problem::new(

@@ -67,8 +67,8 @@ pub(super) const ISOLATION_STRATEGY: Variable = variable(
 pub(super) const RESOLUTION_STRATEGY: Variable = variable(
     "TENANCY_RESOLUTION_STRATEGY",
     "from the attribute, or header",
-    "Where a request names its tenant: header, subdomain, path or custom; or several with commas \
-     between them, which must agree.",
+    "Where a request names its tenant: header, subdomain, path, jwt or custom; or several with \
+     commas between them, which must agree.",
 );
 pub(super) const TENANT_HEADER_NAME: Variable = variable(
     "TENANCY_TENANT_HEADER_NAME",
@@ -84,6 +84,45 @@ pub(super) const PATH_PREFIX: Variable = variable(
     "TENANCY_PATH_PREFIX",
     "from the attribute, or /t",
     "What stands before the tenant in a path.",
+);
+pub(super) const JWT_SECRET: Variable = variable(
+    "TENANCY_JWT_SECRET",
+    "none",
+    "The secret that tokens are signed with, of 32 bytes or more for HS256, 48 for HS384, 64 for \
+     HS512.",
+);
+pub(super) const JWT_PUBLIC_KEY: Variable = variable(
+    "TENANCY_JWT_PUBLIC_KEY",
+    "none",
+    "The public key of who signs tokens, in PEM, or a file of it: RSA of 2048 bits or more, P-256, \
+     P-384 or Ed25519.",
+);
+pub(super) const JWKS: Variable = variable(
+    "TENANCY_JWKS",
+    "none",
+    "The public keys of who signs tokens, as a JSON Web Key Set: a file, or an http URL on a \
+     network of your own.",
+);
+pub(super) const JWT_ALGORITHM: Variable = variable(
+    "TENANCY_JWT_ALGORITHM",
+    "from the attribute, or by the key: HS256 for a secret, RS256 for RSA",
+    "How tokens are signed: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, \
+     ES384 or EdDSA.",
+);
+pub(super) const JWT_TENANT_CLAIM: Variable = variable(
+    "TENANCY_JWT_TENANT_CLAIM",
+    "from the attribute, or tenant_id",
+    "The claim that names the tenant.",
+);
+pub(super) const JWT_AUDIENCE: Variable = variable(
+    "TENANCY_JWT_AUDIENCE",
+    "from the attribute",
+    "Who tokens are for, their aud: a name, or any.",
+);
+pub(super) const JWT_ISSUER: Variable = variable(
+    "TENANCY_JWT_ISSUER",
+    "from the attribute",
+    "Who makes tokens, their iss: a name, or any.",
 );
 pub(super) const TRUSTED_PROXIES: Variable = variable(
     "TENANCY_TRUSTED_PROXIES",
@@ -163,7 +202,7 @@ pub(super) const EMBEDDED: Variable = variable(
 
 /// Every variable, in the order in which people meet them. What is not here is
 /// refused as unknown.
-static VARIABLES: [Variable; 25] = [
+static VARIABLES: [Variable; 32] = [
     DATABASE_URL,
     OWNER_DATABASE_URL,
     SYSTEM_DATABASE_URL,
@@ -175,6 +214,13 @@ static VARIABLES: [Variable; 25] = [
     TENANT_HEADER_NAME,
     DOMAIN_SUFFIX,
     PATH_PREFIX,
+    JWT_SECRET,
+    JWT_PUBLIC_KEY,
+    JWKS,
+    JWT_ALGORITHM,
+    JWT_TENANT_CLAIM,
+    JWT_AUDIENCE,
+    JWT_ISSUER,
     TRUSTED_PROXIES,
     CACHE_ENABLED,
     CACHE_SIZE,

@@ -29,6 +29,13 @@ fn admitted(parts: &Parts) -> Result<&RequestTenant> {
     })
 }
 
+/// What the resolver has handed on with the tenant of this request, if it was
+/// the one to name it.
+pub(crate) fn carried<T: Clone + Send + Sync + 'static>(parts: &Parts) -> Result<Option<T>> {
+    admitted(parts)?;
+    Ok(parts.extensions.get().cloned())
+}
+
 /// Refuses what reaches every tenant on a route that admits one, also where the
 /// request names none: what serves tenants has no business with all of them.
 pub(crate) fn refuse_for_tenants(parts: &Parts, extractor: &str) -> Result<()> {

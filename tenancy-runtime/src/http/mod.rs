@@ -10,7 +10,7 @@ mod route;
 mod spool;
 
 pub use body::{Json, Path, Query};
-pub(crate) use extract::{RequestTenant, refuse_for_tenants};
+pub(crate) use extract::{RequestTenant, carried, refuse_for_tenants};
 pub(crate) use fallback::{method_not_allowed, not_found, panicked, said};
 pub use gate::{FeatureGate, RequireFeature};
 pub use host::{HostName, InvalidHostName};

@@ -28,7 +28,7 @@ impl Resolver for Chain {
             };
             agreed = Some(match agreed {
                 None => candidate,
-                Some(before) => before.and(&candidate).ok_or(Error::TenantUnresolved)?,
+                Some(before) => before.and(candidate).ok_or(Error::TenantUnresolved)?,
             });
         }
         Ok(agreed)

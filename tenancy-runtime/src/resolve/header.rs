@@ -86,9 +86,10 @@ mod tests {
 
     #[tokio::test]
     async fn one_well_formed_value_and_nothing_else() {
-        let acme = Candidate::new("acme-corp".parse().unwrap());
-        assert_eq!(resolve(&[b"acme-corp"]).await.unwrap(), Some(acme));
-        assert_eq!(resolve(&[]).await.unwrap(), None);
+        let found = resolve(&[b"acme-corp"]).await.unwrap().unwrap();
+        assert_eq!(found.slug().as_str(), "acme-corp");
+        assert!(!found.is_proven());
+        assert!(resolve(&[]).await.unwrap().is_none());
         let long = [b'a'; 64];
         for values in [
             &[&b"acme-corp"[..], b"globex"][..],

@@ -6,11 +6,14 @@
 
 mod chain;
 mod header;
+mod jwt;
 mod path;
+mod principal;
 mod resolution;
 mod subdomain;
 
 use async_trait::async_trait;
+use axum::http::Extensions;
 use axum::http::request::Parts;
 
 use crate::error::{Error, Result};
@@ -18,8 +21,13 @@ use crate::tenant::Slug;
 
 pub(crate) use chain::Chain;
 pub use header::HeaderResolver;
+pub(crate) use jwt::Expected;
+#[cfg(feature = "jwt")]
+pub use jwt::{Claims, FetchKeys, InvalidKey, JwtKeys, Rotation};
+pub use jwt::{JwtAlgorithm, JwtResolver};
 pub(crate) use path::Named;
 pub use path::{InvalidPrefix, PathPrefix, PathResolver, StripPrefix, StripPrefixLayer};
+pub use principal::Principal;
 pub use resolution::Resolution;
 pub use subdomain::SubdomainResolver;
 
@@ -72,10 +80,11 @@ pub trait Resolver: Send + Sync + 'static {
 }
 
 /// The tenant that a request names, not yet known to exist nor admitted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Candidate {
     slug: Slug,
     proven: bool,
+    carried: Extensions,
 }
 
 impl Candidate {
@@ -85,6 +94,7 @@ impl Candidate {
         Self {
             slug,
             proven: false,
+            carried: Extensions::new(),
         }
     }
 
@@ -92,7 +102,20 @@ impl Candidate {
     /// for the tenant: by a signed token or a key that only its members have.
     #[must_use]
     pub fn proven(slug: Slug) -> Self {
-        Self { slug, proven: true }
+        Self {
+            proven: true,
+            ..Self::new(slug)
+        }
+    }
+
+    /// Adds what the resolver has learned beside the tenant, such as the
+    /// [`Principal`]. Admission puts it into the request's extensions once the
+    /// tenant is admitted, and not before: handlers see it, and nobody who is
+    /// refused leaves anything.
+    #[must_use]
+    pub fn with<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.carried.insert(value);
+        self
     }
 
     /// The name to look up.
@@ -107,9 +130,15 @@ impl Candidate {
         self.proven
     }
 
+    /// What goes into the request of an admitted tenant.
+    pub(crate) fn into_carried(self) -> Extensions {
+        self.carried
+    }
+
     /// What two resolvers say together, unless they disagree.
-    fn and(self, other: &Self) -> Option<Self> {
-        let proven = self.proven || other.proven;
-        (self.slug == other.slug).then_some(Self { proven, ..self })
+    fn and(mut self, other: Self) -> Option<Self> {
+        self.proven |= other.proven;
+        self.carried.extend(other.carried);
+        (self.slug == other.slug).then_some(self)
     }
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{HeaderResolver, PathResolver, Resolver, SubdomainResolver};
+use super::{HeaderResolver, JwtResolver, PathResolver, Resolver, SubdomainResolver};
 
 /// One way in which requests name their tenant, as an application declares it.
 #[derive(Clone)]
@@ -13,6 +13,8 @@ pub enum Resolution {
     Subdomain(SubdomainResolver),
     /// By the beginning of the path.
     Path(PathResolver),
+    /// By a claim of a signed token.
+    Jwt(JwtResolver),
     /// In a way of the application's own.
     Custom(Arc<dyn Resolver>),
 }
@@ -30,6 +32,7 @@ impl Resolution {
             Self::Header(_) => "header",
             Self::Subdomain(_) => "subdomain",
             Self::Path(_) => "path",
+            Self::Jwt(_) => "jwt",
             Self::Custom(_) => "custom",
         }
     }
@@ -39,6 +42,7 @@ impl Resolution {
             Self::Header(resolver) => Arc::new(resolver.clone()),
             Self::Subdomain(resolver) => Arc::new(resolver.clone()),
             Self::Path(resolver) => Arc::new(resolver.clone()),
+            Self::Jwt(resolver) => resolver.ready(),
             Self::Custom(resolver) => Arc::clone(resolver),
         }
     }
@@ -65,5 +69,11 @@ impl From<SubdomainResolver> for Resolution {
 impl From<PathResolver> for Resolution {
     fn from(resolver: PathResolver) -> Self {
         Self::Path(resolver)
+    }
+}
+
+impl From<JwtResolver> for Resolution {
+    fn from(resolver: JwtResolver) -> Self {
+        Self::Jwt(resolver)
     }
 }

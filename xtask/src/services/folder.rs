@@ -172,8 +172,12 @@ fn runs() -> Vec<(PathBuf, Record)> {
 
 /// The folder that holds the folders of all runs.
 fn all_runs() -> Result<PathBuf> {
+    Ok(target()?.join("services"))
+}
+
+/// The target folder.
+pub(super) fn target() -> Result<PathBuf> {
     let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target = target.unwrap_or_else(|| workspace().join("target"));
-    let target = path::absolute(target).context("cannot find the target folder")?;
-    Ok(target.join("services"))
+    path::absolute(target).context("cannot find the target folder")
 }

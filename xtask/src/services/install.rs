@@ -21,7 +21,8 @@ pub(super) fn instructions(missing: &[Need]) -> String {
     let debian = packages.join(" ");
     let homebrew = debian
         .replace("redis-server", "redis")
-        .replace("postgresql", "postgresql@17");
+        .replace("postgresql", "postgresql@17")
+        .replace("python3-venv", "python");
     format!(
         "not found: {}\n  Debian, Ubuntu: sudo apt-get install {debian}\n  \
          macOS: brew install {homebrew}\n  elsewhere: the packages of these servers; \
@@ -94,8 +95,8 @@ mod tests {
 
     #[test]
     fn instructions_name_the_packages() {
-        let text = instructions(&[Need::Redis, Need::PgBouncer]);
-        assert!(text.contains("sudo apt-get install redis-server pgbouncer"));
-        assert!(text.contains("brew install redis pgbouncer"));
+        let text = instructions(&[Need::Redis, Need::PgBouncer, Need::Python]);
+        assert!(text.contains("sudo apt-get install redis-server pgbouncer python3-venv"));
+        assert!(text.contains("brew install redis pgbouncer python"));
     }
 }

@@ -7,6 +7,7 @@
 pub(crate) mod folder;
 mod install;
 mod postgres;
+pub(crate) mod python;
 mod record;
 mod redis;
 mod server;
@@ -33,6 +34,8 @@ pub(crate) const REDIS_URL: &str = "TENANCY_TEST_REDIS_URL";
 const POSTGRES_BIN: &str = "TENANCY_TEST_POSTGRES_BIN";
 /// The path of the `pgbouncer` program.
 const PGBOUNCER: &str = "TENANCY_TEST_PGBOUNCER";
+/// A Python that has PyJWT.
+pub(crate) const PYTHON: &str = "TENANCY_TEST_PYTHON";
 /// The user that servers started by tests must run as; unset when not root.
 const RUN_AS: &str = "TENANCY_TEST_RUN_AS";
 

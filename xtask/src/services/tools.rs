@@ -10,6 +10,7 @@ use std::{env, fs};
 use anyhow::{Context as _, Result, bail};
 
 use super::install::{install, instructions};
+use super::python::makes_environments;
 use crate::process;
 
 /// A program that may be missing.
@@ -18,6 +19,7 @@ pub(crate) enum Need {
     Postgres,
     Redis,
     PgBouncer,
+    Python,
 }
 
 impl Need {
@@ -27,6 +29,7 @@ impl Need {
             Self::Postgres => "postgresql",
             Self::Redis => "redis-server",
             Self::PgBouncer => "pgbouncer",
+            Self::Python => "python3-venv",
         }
     }
 
@@ -36,6 +39,7 @@ impl Need {
             Self::Postgres => "the PostgreSQL server (`initdb`, `postgres`)",
             Self::Redis => "Redis (`redis-server`)",
             Self::PgBouncer => "PgBouncer (`pgbouncer`)",
+            Self::Python => "Python 3 with venv (`python3`)",
         }
     }
 }
@@ -46,6 +50,8 @@ pub(crate) struct Tools {
     pub(crate) postgres: Option<PathBuf>,
     redis: Option<PathBuf>,
     pub(crate) pgbouncer: Option<PathBuf>,
+    /// One that can make environments of its own.
+    pub(super) python: Option<PathBuf>,
 }
 
 impl Tools {
@@ -73,6 +79,7 @@ impl Tools {
             postgres: find_postgres(),
             redis: find_program("redis-server"),
             pgbouncer: find_program("pgbouncer"),
+            python: find_program("python3").filter(|path| makes_environments(path)),
         }
     }
 
@@ -81,6 +88,7 @@ impl Tools {
             Need::Postgres => self.postgres.is_none(),
             Need::Redis => self.redis.is_none(),
             Need::PgBouncer => self.pgbouncer.is_none(),
+            Need::Python => self.python.is_none(),
         };
         needs.iter().copied().filter(lacks).collect()
     }

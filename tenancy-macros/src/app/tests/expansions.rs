@@ -55,6 +55,17 @@ fn rls_in_a_folder() {
 }
 
 #[test]
+fn tokens() {
+    assert_expansion!(around_nothing(quote!(
+        resolver("jwt", "header"),
+        claim = "org",
+        audience = "any",
+        issuer = "https://login.myapp.com",
+        algorithm = "ES256"
+    )));
+}
+
+#[test]
 fn without_a_database() {
     assert_expansion!(around_nothing(quote!(routes(hello))));
 }

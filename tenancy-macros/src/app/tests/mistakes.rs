@@ -21,7 +21,8 @@ fn of_main(item: TokenStream) -> Vec<String> {
 
 const OPTIONS: &str = "`isolation`, `premium`, `standard`, `premium_tenants`, `premium_plans`, \
                        `database_url_template`, `resolver`, `header`, `suffix`, `prefix`, \
-                       `membership`, `audit`, `embedded`, `models`, `migrations`, `routes` or `seed`";
+                       `claim`, `audience`, `issuer`, `algorithm`, `membership`, `audit`, \
+                       `embedded`, `models`, `migrations`, `routes` or `seed`";
 
 #[test]
 fn unknown_words() {
@@ -50,8 +51,8 @@ fn unknown_words() {
     assert_eq!(
         of(quote!(resolver = "headers")),
         [
-            "unknown resolver `headers`; did you mean `header`? (expected `header`, `subdomain` or \
-             `path`)"
+            "unknown resolver `headers`; did you mean `header`? (expected `header`, `subdomain`, `path` \
+             or `jwt`)"
         ]
     );
     assert_eq!(
@@ -235,6 +236,53 @@ fn resolvers_and_their_options() {
         ["`resolver` names none: write `resolver = \"header\"` or drop it"]
     );
     assert_eq!(of(quote!(resolver = own::ByKey)), [""; 0]);
+}
+
+#[test]
+fn tokens_and_their_options() {
+    let jwt = quote!(
+        resolver = "jwt",
+        claim = "org",
+        audience = "any",
+        issuer = "https://login.myapp.com",
+        algorithm = "EdDSA"
+    );
+    assert_eq!(of(jwt), [""; 0]);
+    assert_eq!(of(quote!(claim = "org", audience = "api")), [""; 0]);
+    assert_eq!(of(quote!(resolver("jwt", "header"))), [""; 0]);
+    assert_eq!(
+        of(quote!(
+            resolver = "path",
+            membership = "gateway",
+            audience = "api"
+        )),
+        ["`audience` applies only to `resolver = \"jwt\"`: choose that, or drop `audience`"]
+    );
+    for (word, said) in [
+        ("HS265", "unknown algorithm `HS265`; did you mean `HS256`?"),
+        ("rs256", "unknown algorithm `rs256`; did you mean `RS256`?"),
+        ("ES512", "unknown algorithm `ES512`"),
+        ("none", "a token without a signature proves nothing"),
+        ("nOnE", "a token without a signature proves nothing"),
+    ] {
+        let found = of(quote!(resolver = "jwt", algorithm = #word));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(said), "{found:?}");
+    }
+    let empty = of(quote!(
+        resolver = "jwt",
+        claim = "",
+        audience = " ",
+        issuer = ""
+    ));
+    assert_eq!(empty.len(), 3, "{empty:?}");
+    assert_eq!(
+        of(quote!(resolver = "jwt", secret = "hunter2")),
+        [
+            "a key does not stand in the source: set `TENANCY_JWT_SECRET` in the environment, and \
+             drop `secret`"
+        ]
+    );
 }
 
 #[test]

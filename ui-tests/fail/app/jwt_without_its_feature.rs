@@ -1,0 +1,2 @@
+#[tenancy::app(resolver = "jwt", audience = "my-app", issuer = "any")]
+async fn main() {}
