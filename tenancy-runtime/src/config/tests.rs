@@ -354,3 +354,16 @@ fn an_empty_url_does_not_fall_back_to_the_embedded_database() {
     let empty = problem(rls(), &[("TENANCY_DATABASE_URL", "  ")]);
     assert!(empty.contains("is set, but empty"), "{empty}");
 }
+
+#[cfg(not(feature = "jwt"))]
+#[test]
+fn tokens_need_the_feature_and_say_so() {
+    let vars = [
+        ("TENANCY_RESOLUTION_STRATEGY", "jwt"),
+        ("TENANCY_JWT_AUDIENCE", "any"),
+        ("TENANCY_JWT_ISSUER", "any"),
+    ];
+    let said = problem(rls(), &vars);
+    assert!(said.contains("not in this build"), "{said}");
+    assert!(said.contains("features = [\"jwt\"]"), "{said}");
+}

@@ -73,7 +73,7 @@ impl Issuer {
         let server = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
-                let answer = answers.lock().expect("no panic").clone();
+                let answer = answers.lock().expect("the answer").clone();
                 tokio::spawn(async move {
                     let mut request = [0; 1024];
                     let _ = stream.read(&mut request).await;
@@ -111,7 +111,7 @@ impl Issuer {
     }
 
     fn says(&self, answer: Answer) {
-        *self.answer.lock().expect("no panic") = answer;
+        *self.answer.lock().expect("the answer") = answer;
     }
 
     fn publishes(&self, keys: &[Value]) {

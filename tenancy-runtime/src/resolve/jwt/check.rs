@@ -1,5 +1,6 @@
 //! From a request's token to a candidate, or to the one refusal.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -31,34 +32,17 @@ impl Checker {
     /// By these keys. An audience and an issuer that were not named are refused
     /// before; here they are no audience and no issuer.
     pub(super) fn new(rules: &Rules, keys: JwtKeys) -> Self {
+        let mut required = vec!["exp"];
         let mut validation = Validation {
             leeway: LEEWAY,
             validate_nbf: true,
+            validate_aud: rules.audience != Expected::Any,
+            aud: accepted(&rules.audience),
+            iss: accepted(&rules.issuer),
             ..Validation::default()
         };
-        let mut required = vec!["exp"];
-        match &rules.audience {
-            Expected::Any => validation.validate_aud = false,
-            Expected::One(audience) => {
-                required.push("aud");
-                validation.set_audience(&[audience]);
-            }
-            Expected::Unnamed => {
-                required.push("aud");
-                validation.aud = Some(std::collections::HashSet::new());
-            }
-        }
-        match &rules.issuer {
-            Expected::Any => {}
-            Expected::One(issuer) => {
-                required.push("iss");
-                validation.set_issuer(&[issuer]);
-            }
-            Expected::Unnamed => {
-                required.push("iss");
-                validation.iss = Some(std::collections::HashSet::new());
-            }
-        }
+        required.extend(validation.aud.as_ref().map(|_| "aud"));
+        required.extend(validation.iss.as_ref().map(|_| "iss"));
         validation.set_required_spec_claims(&required);
         Self {
             keys,
@@ -134,9 +118,80 @@ impl Resolver for Checker {
     }
 }
 
+/// What is taken, unless everything is.
+fn accepted(expected: &Expected) -> Option<HashSet<String>> {
+    match expected {
+        Expected::Any => None,
+        Expected::One(name) => Some(HashSet::from([name.to_string()])),
+        Expected::Unnamed => Some(HashSet::new()),
+    }
+}
+
 /// The refusal. Only the log learns why, and not at its usual level: anybody can
 /// have it written.
 fn refused(why: impl std::fmt::Display) -> Error {
     tracing::debug!(%why, "a token is refused");
     Error::InvalidToken
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{Request, header};
+    use jsonwebtoken::{EncodingKey, Header, encode};
+    use proptest::prelude::*;
+    use secrecy::SecretString;
+    use serde_json::json;
+
+    use super::*;
+    use crate::resolve::{JwtAlgorithm, JwtResolver};
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    fn checker() -> Checker {
+        let rules = JwtResolver::new().audience("api").any_issuer().rules;
+        let secret = SecretString::from(SECRET);
+        Checker::new(
+            &rules,
+            JwtKeys::secret(&secret, JwtAlgorithm::Hs256).unwrap(),
+        )
+    }
+
+    fn good() -> String {
+        let claims = json!({ "tenant_id": "acme-corp", "aud": "api", "exp": 9_999_999_999_u64 });
+        let key = EncodingKey::from_secret(SECRET.as_bytes());
+        encode(&Header::default(), &claims, &key).unwrap()
+    }
+
+    fn resolve(token: &str) -> Result<Option<Candidate>> {
+        let request = Request::get("/").header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(checker().resolve(&parts))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Whatever is sent in its place: no panic, and it is refused.
+        #[test]
+        fn no_token_holds_but_the_one_that_was_signed(
+            text in "[A-Za-z0-9_.=+/~-]{0,120}",
+            position in any::<prop::sample::Index>(),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let good = good();
+            prop_assert!(resolve(&good).unwrap().is_some_and(|found| found.is_proven()));
+            let at = position.index(good.len());
+            let put = text.chars().next().unwrap_or('.');
+            let changed = format!("{}{put}{}", &good[..at], &good[at + 1..]);
+            let longer = format!("{}{text}{}", &good[..at], &good[at..]);
+            let shorter = good[..cut.index(good.len())].to_owned();
+            for other in [text, changed, longer, shorter] {
+                if other != good {
+                    let refused = resolve(&other);
+                    prop_assert!(matches!(refused, Err(Error::InvalidToken)), "{}", other);
+                }
+            }
+        }
+    }
 }
