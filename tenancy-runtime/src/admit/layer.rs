@@ -9,6 +9,7 @@ use tower::{Layer, Service};
 use super::{Admission, TenantUse};
 use crate::error::Error;
 use crate::http::Spool;
+use crate::plan::RouteLimit;
 use crate::resolve::Named;
 
 /// Puts [`Admit`] in front of a route.
@@ -16,6 +17,7 @@ use crate::resolve::Named;
 pub struct AdmissionLayer {
     admission: Admission,
     tenant_use: TenantUse,
+    route_limit: Option<RouteLimit>,
 }
 
 impl AdmissionLayer {
@@ -25,7 +27,15 @@ impl AdmissionLayer {
         Self {
             admission,
             tenant_use,
+            route_limit: None,
         }
+    }
+
+    /// How often each tenant may call the route.
+    #[must_use]
+    pub fn route_limit(mut self, limit: Option<RouteLimit>) -> Self {
+        self.route_limit = limit;
+        self
     }
 }
 
@@ -67,22 +77,36 @@ where
         let AdmissionLayer {
             admission,
             tenant_use,
+            route_limit,
         } = self.layer.clone();
         Box::pin(async move {
             let (mut parts, mut body) = request.into_parts();
+            let mut turn = None;
             if tenant_use == TenantUse::None {
                 // Below a tenant's path there are that tenant's routes only.
                 if parts.extensions.get::<Named>().is_some() {
                     return Ok(Error::NotFound.into_response());
                 }
             } else {
-                match admission.request(&parts, tenant_use).await {
-                    Ok(tenant) => parts.extensions.insert(tenant),
+                let tenant = match admission.request(&parts, tenant_use).await {
+                    Ok(tenant) => tenant,
                     Err(refusal) => return Ok(refusal.into_response()),
                 };
+                if let Some(admitted) = &tenant.tenant {
+                    let turn = turn.insert(admission.limits.turn(admitted));
+                    if let Err(refusal) = turn.begin(route_limit).await {
+                        return Ok(turn.tell(refusal.into_response()));
+                    }
+                    parts.extensions.insert(turn.clone());
+                }
+                parts.extensions.insert(tenant);
                 body = Spool::of(body, &mut parts.extensions);
             }
-            inner.call(Request::from_parts(parts, body)).await
+            let response = inner.call(Request::from_parts(parts, body)).await?;
+            Ok(match turn {
+                Some(turn) => turn.tell(response),
+                None => response,
+            })
         })
     }
 }

@@ -12,6 +12,7 @@
 //! second), quote the value in their errors and stop at the first.
 
 mod database;
+mod limits;
 mod read;
 mod resolution;
 mod sources;
@@ -32,6 +33,8 @@ use crate::isolation::Isolation;
 use crate::problem::Problem;
 use crate::resolve::Resolution;
 
+pub use limits::RateLimits;
+pub(crate) use limits::no_choice;
 pub use variables::{Variable, variables};
 
 /// The configuration of one deployment. Its `Debug` shows no secret.
@@ -76,6 +79,8 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// Where the embedded database lives, if it is the one used.
     pub embedded: Embedded,
+    /// How often tenants may come, and where that is counted.
+    pub rate_limits: RateLimits,
 }
 
 /// The logins to the databases that tenants have of their own.
