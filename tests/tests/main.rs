@@ -14,6 +14,7 @@ mod grounds;
 mod interrupted;
 mod joins;
 mod life;
+mod limits;
 mod migrations;
 mod owned;
 mod places;

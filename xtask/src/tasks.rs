@@ -23,8 +23,9 @@ pub(crate) fn test(filter: &[OsString]) -> Result<()> {
 }
 
 fn test_steps(steps: &mut Steps, filter: &[OsString]) -> Result<()> {
-    // Never started here, since each test brings its own configuration for it.
-    let _services = servers(steps, "cargo xtask test", Some(Need::PgBouncer))?;
+    // Not only started here: tests configure or kill servers of their own.
+    let own = [Need::PgBouncer, Need::Redis];
+    let _services = servers(steps, "cargo xtask test", &own)?;
 
     if filter.is_empty() {
         steps.cargo(
@@ -71,7 +72,7 @@ pub(crate) fn bench(parts: &[OsString]) -> Result<()> {
 
 fn bench_steps(steps: &mut Steps, parts: &[OsString]) -> Result<()> {
     let again = "cargo xtask bench";
-    let _services = servers(steps, again, None)?;
+    let _services = servers(steps, again, &[])?;
     let args = [
         "bench",
         "--package",
@@ -85,10 +86,10 @@ fn bench_steps(steps: &mut Steps, parts: &[OsString]) -> Result<()> {
 }
 
 /// Starts the servers, and tells the steps that follow where they are.
-fn servers(steps: &mut Steps, again: &str, also: Option<Need>) -> Result<Services> {
+fn servers(steps: &mut Steps, again: &str, also: &[Need]) -> Result<Services> {
     let want = Want::from_env();
     let mut needs = want.needs();
-    needs.extend(also);
+    needs.extend(also.iter().filter(|need| !want.needs().contains(need)));
     let tools = steps.run(
         "programs",
         "find or install the servers' programs",

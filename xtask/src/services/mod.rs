@@ -33,6 +33,8 @@ pub(crate) const REDIS_URL: &str = "TENANCY_TEST_REDIS_URL";
 const POSTGRES_BIN: &str = "TENANCY_TEST_POSTGRES_BIN";
 /// The path of the `pgbouncer` program.
 const PGBOUNCER: &str = "TENANCY_TEST_PGBOUNCER";
+/// The path of the `redis-server` program, for tests that kill a server.
+const REDIS_SERVER: &str = "TENANCY_TEST_REDIS_SERVER";
 /// The user that servers started by tests must run as; unset when not root.
 const RUN_AS: &str = "TENANCY_TEST_RUN_AS";
 
@@ -164,6 +166,12 @@ impl Services {
                 .pgbouncer
                 .as_ref()
                 .map(|path| (PGBOUNCER, path.clone().into())),
+        );
+        env.extend(
+            tools
+                .redis
+                .as_ref()
+                .map(|path| (REDIS_SERVER, path.clone().into())),
         );
         env.extend(
             self.account
