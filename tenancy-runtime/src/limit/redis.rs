@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisError, Script};
+use redis::{Client, ErrorKind, RedisError, Script};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::absence::{Absence, Ask};
@@ -23,12 +23,21 @@ const SCRIPT: &str = include_str!("script.lua");
 /// How long a request waits for Redis, connecting included.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// How long a client is kept that gets nowhere.
+const TRIAL: Duration = Duration::from_millis(500);
+
 pub(super) struct RedisStore {
     client: Client,
     script: Script,
     without: WithoutRedis,
-    manager: Mutex<ConnectionManager>,
+    manager: Mutex<Managed>,
     absence: Absence,
+}
+
+/// A client that keeps a connection, and since when.
+struct Managed {
+    manager: ConnectionManager,
+    since: Instant,
 }
 
 impl RedisStore {
@@ -42,7 +51,10 @@ impl RedisStore {
             client,
             script: Script::new(SCRIPT),
             without,
-            manager: Mutex::new(manager),
+            manager: Mutex::new(Managed {
+                manager,
+                since: Instant::now(),
+            }),
             absence: Absence::default(),
         })
     }
@@ -87,13 +99,20 @@ impl RedisStore {
                 }
                 return outcome(&numbers).map(Some);
             }
-            Ok(Err(error)) => self.is_away(ask, &error),
+            // The client itself connects again.
+            Ok(Err(error)) if error.is_io_error() => self.is_away(ask, &error),
+            // It is there and does not count: what is wrong may be this key's only,
+            // so the next request asks as usual.
+            Ok(Err(error)) if answered(&error) => {
+                tracing::warn!(%error, "Redis does not count a request");
+                self.begin_anew();
+            }
+            Ok(Err(error)) => {
+                self.begin_anew();
+                self.is_away(ask, &error);
+            }
             Err(late) => {
-                // The client keeps a connection that has only fallen silent, and
-                // behind a network that failed it would for a long time.
-                if let Ok(manager) = connect(&self.client) {
-                    *locked(&self.manager) = manager;
-                }
+                self.begin_anew();
                 self.is_away(ask, &late);
             }
         }
@@ -101,7 +120,23 @@ impl RedisStore {
     }
 
     fn connection(&self) -> ConnectionManager {
-        locked(&self.manager).clone()
+        locked(&self.manager).manager.clone()
+    }
+
+    /// Takes another client: one keeps a connection that has only fallen silent,
+    /// which behind a failed network it would for a long time, and never tries
+    /// again after a login that was refused.
+    fn begin_anew(&self) {
+        let mut managed = locked(&self.manager);
+        if managed.since.elapsed() < TRIAL {
+            return;
+        }
+        if let Ok(manager) = connect(&self.client) {
+            *managed = Managed {
+                manager,
+                since: Instant::now(),
+            };
+        }
     }
 
     /// Said once, and not for each request.
@@ -123,6 +158,11 @@ impl RedisStore {
             }
         }
     }
+}
+
+/// Whether this is what Redis said to a command.
+fn answered(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
 }
 
 /// Without a limit of the client's own for answers: what is late is seen here,

@@ -145,3 +145,38 @@ async fn requests_that_are_given_up_leave_the_connection_in_order() {
         redis.command(&["FLUSHALL"]).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_refuses_the_login_counts_once_it_does_not() {
+    let redis = Redis::start().await;
+    let url = redis.url().replace("redis://", "redis://:word@");
+    let vars = [every("1000000"), counted_in(&url, "refuse")].concat();
+    // It has no password, and refuses one.
+    let served = Served::in_memory(app(), &vars).await;
+    for _ in 0..10 {
+        let refused = served.tenant(A).get("/plain").await;
+        assert_eq!(refused.problem(503), "unavailable");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    redis
+        .command(&["CONFIG", "SET", "requirepass", "word"])
+        .await;
+    until_counted(&served).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_broken_is_the_trouble_of_its_tenant_only() {
+    let redis = Redis::start().await;
+    let served = super::in_redis(app(), &redis, "1000000").await;
+    assert_eq!(served.tenant(A).get("/plain").await.status, 200);
+    let key = redis.keys().await.concat();
+    redis.command(&["SET", &key, "no hash"]).await;
+    for _ in 0..20 {
+        let refused = served.tenant(A).get("/plain").await;
+        assert_eq!(refused.problem(503), "unavailable");
+        let other = served.tenant(super::B).get("/plain").await;
+        assert_eq!(values(&other, "ratelimit").len(), 1, "{other:?}");
+    }
+    redis.command(&["DEL", &key]).await;
+    assert_eq!(served.tenant(A).get("/plain").await.status, 200);
+}
