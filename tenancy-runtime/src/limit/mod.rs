@@ -79,7 +79,7 @@ struct Inner {
 enum Store {
     Memory(MemoryStore),
     #[cfg(feature = "redis")]
-    Redis(redis::RedisStore),
+    Redis(Box<redis::RedisStore>),
 }
 
 /// What a store says of one request.
@@ -125,7 +125,7 @@ impl Limits {
             application,
             every: *every,
             plans: plans.clone(),
-            store: Store::Redis(redis::RedisStore::new(url, without)?),
+            store: Store::Redis(Box::new(redis::RedisStore::new(url, without)?)),
         })))
     }
 

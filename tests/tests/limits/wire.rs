@@ -72,6 +72,57 @@ async fn no_clock_but_the_one_of_redis_has_a_say() {
     assert_ne!(said[2], said[3]);
 }
 
+/// The script with the time as its last two arguments, for traffic of hours.
+const SCRIPT: &str = include_str!("../../../tenancy-runtime/src/limit/script.lua");
+const TIME: (&str, &str) = ("redis.call('TIME')", "{ ARGV[#ARGV - 1], ARGV[#ARGV] }");
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_script_is_as_strict_as_a_log_of_every_request() {
+    let redis = Redis::start().await;
+    let script = SCRIPT.replace(TIME.0, TIME.1);
+    assert_ne!(script, SCRIPT);
+    let (limit, slice, period) = (5, 60_000_000_u64, 3_600_000_000_u64);
+    let mut log: Vec<u64> = Vec::new();
+    let mut now = 1_700_000_000_000_000;
+    let (mut refused, mut late) = (0, 0);
+    for _ in 0..600 {
+        now += match fastrand::u8(..6) {
+            0 => 0,
+            1 => 1,
+            2 => slice,
+            3 => slice - 1,
+            4 => fastrand::u64(..10 * slice),
+            _ => fastrand::u64(..20 * slice),
+        };
+        let within = |length: u64| log.iter().filter(|&&at| at + length > now).count();
+        let (strict, lenient) = (within(period), within(period + 2 * slice));
+        let (seconds, micros) = (now / 1_000_000, now % 1_000_000);
+        let words = [limit as u64, slice, seconds, micros].map(|word| word.to_string());
+        let [limit_word, slice_word, seconds, micros] = &words;
+        let call = [
+            "EVAL", &script, "1", "key", limit_word, slice_word, seconds, micros,
+        ];
+        let answer = redis.command(&call).await;
+        let admitted = answer.starts_with("*3\r\n:1\r\n");
+        assert!(admitted || answer.starts_with("*3\r\n:0\r\n"), "{answer}");
+        assert!(
+            !(admitted && strict >= limit),
+            "more than the limit in its time"
+        );
+        assert!(admitted || lenient >= limit, "refused below the limit");
+        refused += usize::from(!admitted);
+        late += usize::from(!admitted && strict < limit);
+        if admitted {
+            log.push(now);
+        }
+    }
+    // All of it has happened, and lateness is the exception.
+    assert!(
+        refused > 50 && late < refused && log.len() > 50,
+        "{refused} {late}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_whose_clock_is_set_back_forgives_after_the_limit_s_time() {
     let redis = Redis::start().await;
