@@ -11,7 +11,7 @@ use diesel::result::DatabaseErrorKind;
 use serde::Serialize;
 
 use crate::model::ROLL_KEY;
-use crate::plan::Feature;
+use crate::plan::{Feature, RateLimit};
 use crate::problem::Problem;
 use crate::tenant::{InvalidSlug, Tenant};
 
@@ -65,6 +65,15 @@ pub enum Error {
     /// The request's content is of a kind that the route does not take.
     #[error("{0}")]
     UnsupportedMediaType(String),
+    /// The tenant has sent as many requests as it may, and may send the next one
+    /// after so many seconds.
+    #[error("too many requests: {limit} is the limit")]
+    RateLimited {
+        /// The limit that is reached.
+        limit: RateLimit,
+        /// After how many seconds it is worth to come back.
+        retry_after: u64,
+    },
     /// The database cannot be had right now; the caller may try again.
     #[error("unavailable: {0}")]
     Unavailable(#[source] Source),
@@ -162,6 +171,11 @@ impl Error {
                 "unsupported_media_type",
                 Some(detail.clone()),
             ),
+            Self::RateLimited { .. } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                Some(self.to_string()),
+            ),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", None),
             Self::PlaceTaken(_)
             | Self::CannotStart(_)
@@ -204,6 +218,9 @@ impl IntoResponse for Error {
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Self::RateLimited { retry_after, .. } = self {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
         }
         response
     }

@@ -3,12 +3,12 @@
 //! (`tenancy_runtime::app::App` is `tenancy::App`).
 //!
 //! A request's way leads through the modules in this order: [`resolve`] (request
-//! to candidate), [`registry`] (slug to tenant), [`admit`] (the door), [`http`]
-//! (extractors, routes), [`db`] (scoped connections), [`isolation`] (what a scope
-//! is). A module uses those further along, and plain types: [`tenant`],
+//! to candidate), [`registry`] (slug to tenant), [`admit`] (the door), [`limit`]
+//! (how often), [`http`] (extractors, routes), [`db`] (scoped connections),
+//! [`isolation`] (what a scope is). A module uses those further along, and plain types: [`tenant`],
 //! [`error`], [`problem`].
 //!
-//! Beside that way stand [`model`] (tables and their DDL), [`plan`] (features),
+//! Beside that way stand [`model`] (tables and their DDL), [`plan`] (features, rates),
 //! [`provision`] (a tenant's life), [`system`] (work across tenants), [`config`], the management commands, and
 //! [`app`], which wires everything.
 
@@ -23,6 +23,7 @@ pub mod embedded;
 pub mod error;
 pub mod http;
 pub mod isolation;
+pub mod limit;
 pub mod model;
 pub mod plan;
 pub mod problem;

@@ -26,7 +26,9 @@ pub use tenancy_runtime::tenant::{self, Tenant};
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub use tenancy_runtime::testing;
-pub use tenancy_runtime::{admit, audit, config, features, http, model, plan, problem, registry};
+pub use tenancy_runtime::{
+    admit, audit, config, features, http, limit, model, plan, problem, registry,
+};
 
 /// What an application needs at hand: `use tenancy::prelude::*`.
 pub mod prelude {
@@ -67,8 +69,9 @@ pub mod __private {
     pub use tenancy_runtime::http::{
         FeatureGate, RequireFeature, RouteSpec, RoutedHandler, TenantUse, Verb, is_taken, routing,
     };
+    pub use tenancy_runtime::limit::{RateLimitGate, RequireRateLimit};
     pub use tenancy_runtime::model::*;
-    pub use tenancy_runtime::plan::Feature;
+    pub use tenancy_runtime::plan::{Feature, Per, RateLimit, RouteLimit};
 
     /// Whether there is an embedded database in this build.
     pub const EMBEDDED: bool = cfg!(feature = "embedded");

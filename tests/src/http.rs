@@ -42,6 +42,17 @@ impl Served {
         outcome.unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Starts `app`, which keeps its tenants in memory.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn in_memory(app: App, vars: &[(&str, &str)]) -> Self {
+        let vars = vars.iter().map(|&(n, v)| (n.to_owned(), v.to_owned()));
+        let outcome = listen(app, vars.collect()).await;
+        outcome.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// A caller that names this tenant.
     pub fn tenant<'a>(&'a self, slug: &'a str) -> Caller<'a> {
         self.site.tenant(slug)

@@ -3,8 +3,8 @@
 //! whatever the client sends without waiting arrives as one turn. It can be cut
 //! before any turn: what the client says from then on reaches nobody.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,6 +25,8 @@ struct State {
     /// How long answers are held back.
     hold: Duration,
     cut: Notify,
+    /// What clients have said, where answers are held back.
+    said: Mutex<Vec<u8>>,
 }
 
 impl Wire {
@@ -55,6 +57,7 @@ impl Wire {
             cut_before: AtomicUsize::new(usize::MAX),
             hold,
             cut: Notify::new(),
+            said: Mutex::default(),
         });
         let shared = state.clone();
         tokio::spawn(async move {
@@ -81,6 +84,17 @@ impl Wire {
     pub fn take(&self) -> usize {
         self.state.turns.swap(0, Ordering::SeqCst)
     }
+
+    /// What clients have said since the last call, byte by byte.
+    pub fn take_said(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.state.said())
+    }
+}
+
+impl State {
+    fn said(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 async fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
@@ -92,6 +106,9 @@ async fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
     let up = async move {
         let mut buffer = [0; 16_384];
         while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
+            if !hold.is_zero() {
+                state.said().extend_from_slice(&buffer[..read]);
+            }
             // Logging in is no step of what is cut: only statements are.
             let statement = !hold.is_zero() || b"QPB".contains(&buffer[0]);
             if spoke.swap(false, Ordering::SeqCst) && statement {

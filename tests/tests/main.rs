@@ -17,6 +17,7 @@ mod interrupted;
 mod joins;
 mod jwt;
 mod life;
+mod limits;
 mod migrations;
 mod owned;
 mod places;

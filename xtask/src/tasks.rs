@@ -23,9 +23,9 @@ pub(crate) fn test(filter: &[OsString]) -> Result<()> {
 }
 
 fn test_steps(steps: &mut Steps, filter: &[OsString]) -> Result<()> {
-    // Never started here, since each test brings its own configuration for it.
-    let also = [Need::PgBouncer, Need::Python];
-    let _services = servers(steps, "cargo xtask test", &also)?;
+    // Not only started here: tests configure or kill servers of their own.
+    let own = [Need::PgBouncer, Need::Python, Need::Redis];
+    let _services = servers(steps, "cargo xtask test", &own)?;
 
     if filter.is_empty() {
         steps.cargo(
@@ -89,7 +89,7 @@ fn bench_steps(steps: &mut Steps, parts: &[OsString]) -> Result<()> {
 fn servers(steps: &mut Steps, again: &str, also: &[Need]) -> Result<Services> {
     let want = Want::from_env();
     let mut needs = want.needs();
-    needs.extend(also);
+    needs.extend(also.iter().filter(|need| !want.needs().contains(need)));
     let tools = steps.run(
         "programs",
         "find or install the servers' programs",

@@ -1,4 +1,5 @@
-//! `#[tenant_handler(get, "/todos", feature = "…", tenant = "…")]` as written.
+//! `#[tenant_handler(get, "/todos", feature = "…", rate_limit = "…", tenant = "…")]`
+//! as written.
 //!
 //! The method and path stand alone and come first; the rest are options. All
 //! legal words are in the tables below.
@@ -10,7 +11,8 @@ use syn::{LitStr, Path, Token};
 
 use crate::common::{Choices, Errors, parts};
 
-use super::ir::{Feature, Method, TenantUse};
+use super::ir::{Feature, Method, RateLimit, TenantUse};
+use super::rate;
 
 /// What to write for a route, in messages.
 pub(super) const ROUTE: &str = "`#[tenant_handler(get, \"/todos\")]`";
@@ -35,7 +37,11 @@ pub(super) const METHODS: Choices<Method> = {
 
 const OPTIONS: Choices<Key> = Choices {
     what: "option",
-    all: &[("feature", Key::Feature), ("tenant", Key::Tenant)],
+    all: &[
+        ("feature", Key::Feature),
+        ("rate_limit", Key::RateLimit),
+        ("tenant", Key::Tenant),
+    ],
 };
 
 const TENANT_USES: Choices<TenantUse> = Choices {
@@ -50,6 +56,7 @@ const TENANT_USES: Choices<TenantUse> = Choices {
 #[derive(Clone, Copy)]
 enum Key {
     Feature,
+    RateLimit,
     Tenant,
 }
 
@@ -67,6 +74,7 @@ pub(super) struct Written {
     pub(super) method: Option<Given<Method, Ident>>,
     pub(super) path: Option<LitStr>,
     pub(super) feature: Option<Given<Feature, Ident>>,
+    pub(super) rate_limit: Option<Given<RateLimit, Ident>>,
     pub(super) tenant: Option<Given<(TenantUse, LitStr), Ident>>,
 }
 
@@ -170,6 +178,7 @@ impl Written {
         };
         let given = match key {
             Key::Feature => self.feature.is_some(),
+            Key::RateLimit => self.rate_limit.is_some(),
             Key::Tenant => self.tenant.is_some(),
         };
         if given {
@@ -185,8 +194,19 @@ impl Written {
                     .value
                     .is_none()
             }
+            Key::RateLimit => {
+                let usage = "write `rate_limit = \"100/min\"`";
+                let value = errors
+                    .ok(text(&name, input, usage))
+                    .and_then(|text| rate::read(&text, errors));
+                self.rate_limit
+                    .insert(Given { value, at: name })
+                    .value
+                    .is_none()
+            }
             Key::Tenant => {
-                let value = errors.ok(text(&name, input)).and_then(|text| {
+                let usage = "write `tenant = \"none\"`";
+                let value = errors.ok(text(&name, input, usage)).and_then(|text| {
                     let tenant = TENANT_USES.pick(&text.value(), &text, errors)?;
                     Some((tenant, text))
                 });
@@ -213,8 +233,8 @@ fn end(input: ParseStream<'_>) -> syn::Result<()> {
 }
 
 /// The value of `tenant = "…"`.
-fn text(name: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
-    let usage = || syn::Error::new(name.span(), "write `tenant = \"none\"`");
+fn text(name: &Ident, input: ParseStream<'_>, usage: &str) -> syn::Result<LitStr> {
+    let usage = || syn::Error::new(name.span(), usage);
     input.parse::<Token![=]>().map_err(|_| usage())?;
     input.parse().map_err(|_| usage())
 }

@@ -43,7 +43,15 @@ pub(super) fn check(
         Some(feature) => Some(feature.value.clone()?),
         None => None,
     };
-    Some(Handler { route, feature })
+    let rate_limit = match &written.rate_limit {
+        Some(limit) => Some(limit.value?),
+        None => None,
+    };
+    Some(Handler {
+        route,
+        feature,
+        rate_limit,
+    })
 }
 
 /// What the route does about the tenant, and whether that can be.
@@ -60,14 +68,19 @@ fn tenant_use(written: &Written, errors: &mut Errors) -> TenantUse {
     let Some((tenant, literal)) = &option.value else {
         return TenantUse::Required;
     };
-    if *tenant != TenantUse::Required && written.feature.is_some() {
-        let tenant = literal.value();
-        errors.at(
-            literal,
-            format_args!(
-                "a feature belongs to a tenant: drop `feature` or `tenant = \"{tenant}\"`"
-            ),
-        );
+    for (given, what, option) in [
+        (written.feature.is_some(), "a feature", "feature"),
+        (written.rate_limit.is_some(), "a rate limit", "rate_limit"),
+    ] {
+        if given && *tenant != TenantUse::Required {
+            let tenant = literal.value();
+            errors.at(
+                literal,
+                format_args!(
+                    "{what} belongs to a tenant: drop `{option}` or `tenant = \"{tenant}\"`"
+                ),
+            );
+        }
     }
     *tenant
 }

@@ -8,16 +8,27 @@ use syn::{Attribute, FnArg, LitStr, parse_quote};
 use crate::common::{Crate, Function};
 
 use super::attr::Written;
-use super::ir::{Feature, Handler, Route, TenantUse};
+use super::ir::{Feature, Handler, RateLimit, Route, TenantUse};
 use super::{proof, signature};
 
 /// The gated function, the struct of its name, and what that struct says.
 pub(super) fn expand(krate: &Crate, handler: &Handler, function: &Function) -> TokenStream {
     let name = &function.signature.ident;
     let mut gated = function.clone();
-    if handler.feature.is_some() {
-        let gate: FnArg = parse_quote!(_: #krate::__private::RequireFeature<#name>);
+    let gates: [Option<FnArg>; 2] = [
+        // The first one, so that all calls count.
+        handler
+            .rate_limit
+            .map(|_| parse_quote!(_: #krate::__private::RequireRateLimit<#name>)),
+        handler
+            .feature
+            .as_ref()
+            .map(|_| parse_quote!(_: #krate::__private::RequireFeature<#name>)),
+    ];
+    for gate in gates.into_iter().rev().flatten() {
         gated.signature.inputs.insert(0, gate);
+    }
+    if handler.rate_limit.is_some() || handler.feature.is_some() {
         // Of the user's own there may be as many as clippy allows.
         gated
             .attributes
@@ -27,10 +38,13 @@ pub(super) fn expand(krate: &Crate, handler: &Handler, function: &Function) -> T
     if let Some(feature) = &handler.feature {
         beside.push(feature_gate(krate, name, feature));
     }
+    if let Some(limit) = handler.rate_limit {
+        beside.push(rate_limit_gate(krate, name, limit, handler.route.as_ref()));
+    }
     // Before the route: what it says of an argument is read first.
     beside.push(proof::of(krate, function, &gated, handler.route.is_some()));
     if let Some(route) = &handler.route {
-        beside.push(routed_handler(krate, name, route));
+        beside.push(routed_handler(krate, name, route, handler.rate_limit));
     }
     with_conditions(&gated, &beside)
 }
@@ -102,7 +116,47 @@ fn feature_gate(krate: &Crate, name: &Ident, feature: &Feature) -> TokenStream {
     }
 }
 
-fn routed_handler(krate: &Crate, name: &Ident, route: &Route) -> TokenStream {
+/// What is limited is called by its route, which stays when code is moved; or
+/// like the function where that has none.
+fn rate_limit_gate(
+    krate: &Crate,
+    name: &Ident,
+    limit: RateLimit,
+    route: Option<&Route>,
+) -> TokenStream {
+    let limited = match route {
+        Some(Route { method, path, .. }) => {
+            let method = method.routing.to_uppercase();
+            let text = format!("{method} {}", path.value());
+            quote!(#text)
+        }
+        None => {
+            let function = format!("::{name}");
+            quote!(::core::concat!(::core::module_path!(), #function))
+        }
+    };
+    let RateLimit { requests, per } = limit;
+    let per = format_ident!("{per}");
+    quote! {
+        #[automatically_derived]
+        impl #krate::__private::RateLimitGate for #name {
+            const LIMIT: #krate::__private::RouteLimit = #krate::__private::RouteLimit {
+                route: #limited,
+                limit: #krate::__private::RateLimit::new(
+                    #requests,
+                    #krate::__private::Per::#per,
+                ),
+            };
+        }
+    }
+}
+
+fn routed_handler(
+    krate: &Crate,
+    name: &Ident,
+    route: &Route,
+    limit: Option<RateLimit>,
+) -> TokenStream {
     let path: &LitStr = &route.path;
     let verb = format_ident!("{}", route.method.verb);
     let routing = format_ident!("{}", route.method.routing);
@@ -114,12 +168,21 @@ fn routed_handler(krate: &Crate, name: &Ident, route: &Route) -> TokenStream {
             TenantUse::None => "None",
         }
     );
+    let limit = limit.map(|_| {
+        quote! {
+            const RATE_LIMIT: ::core::option::Option<#krate::__private::RouteLimit> =
+                ::core::option::Option::Some(
+                    <#name as #krate::__private::RateLimitGate>::LIMIT,
+                );
+        }
+    });
     quote! {
         #[automatically_derived]
         impl #krate::__private::RoutedHandler for #name {
             const METHOD: #krate::__private::Verb = #krate::__private::Verb::#verb;
             const PATH: &'static str = #path;
             const TENANT: #krate::__private::TenantUse = #krate::__private::TenantUse::#tenant;
+            #limit
             fn handler() -> #krate::__private::MethodRouter {
                 #krate::__private::routing::#routing(#name)
             }

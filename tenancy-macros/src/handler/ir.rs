@@ -7,6 +7,7 @@ use syn::{LitStr, Path};
 pub(super) struct Handler {
     pub(super) route: Option<Route>,
     pub(super) feature: Option<Feature>,
+    pub(super) rate_limit: Option<RateLimit>,
 }
 
 /// Where the handler is mounted when it is listed in `routes(…)`.
@@ -39,4 +40,12 @@ pub(super) enum Feature {
     Declared(Ident),
     /// A constant anywhere.
     At(Path),
+}
+
+/// How often a tenant may call the handler.
+#[derive(Clone, Copy)]
+pub(super) struct RateLimit {
+    pub(super) requests: u32,
+    /// The variant of `Per`.
+    pub(super) per: &'static str,
 }

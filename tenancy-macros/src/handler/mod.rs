@@ -10,6 +10,7 @@ mod expand;
 mod ir;
 mod path;
 mod proof;
+mod rate;
 mod signature;
 #[cfg(test)]
 mod tests;

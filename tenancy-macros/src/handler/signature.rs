@@ -130,17 +130,22 @@ fn condition(argument: &PatType, errors: &mut Errors) {
     }
 }
 
-/// With a feature the gate is one of them.
+/// The gates are some of them.
 fn too_many(written: &Written, types: &[&Type], errors: &mut Errors) {
-    let (most, gate) = match written.feature {
-        Some(_) => (MAX_ARGUMENTS - 1, " beside `feature`"),
-        None => (MAX_ARGUMENTS, ""),
+    let feature = written.feature.is_some();
+    let limit = written.rate_limit.is_some();
+    let gates = match (feature, limit) {
+        (false, false) => "",
+        (true, false) => " beside `feature`",
+        (false, true) => " beside `rate_limit`",
+        (true, true) => " beside `feature` and `rate_limit`",
     };
+    let most = MAX_ARGUMENTS - usize::from(feature) - usize::from(limit);
     if let Some(ty) = types.get(most) {
         errors.at(
             ty,
             format_args!(
-                "axum gives a handler at most {most} arguments{gate}: put some of them in a tuple, \
+                "axum gives a handler at most {most} arguments{gates}: put some of them in a tuple, \
                  `(a, b): (A, B)`"
             ),
         );

@@ -9,6 +9,7 @@ use tower::{Layer, Service};
 use super::{Admission, TenantUse};
 use crate::error::Error;
 use crate::http::Spool;
+use crate::plan::RouteLimit;
 use crate::resolve::Named;
 
 /// Puts [`Admit`] in front of a route.
@@ -16,6 +17,7 @@ use crate::resolve::Named;
 pub struct AdmissionLayer {
     admission: Admission,
     tenant_use: TenantUse,
+    route_limit: Option<RouteLimit>,
 }
 
 impl AdmissionLayer {
@@ -25,7 +27,15 @@ impl AdmissionLayer {
         Self {
             admission,
             tenant_use,
+            route_limit: None,
         }
+    }
+
+    /// How often each tenant may call the route.
+    #[must_use]
+    pub fn route_limit(mut self, limit: Option<RouteLimit>) -> Self {
+        self.route_limit = limit;
+        self
     }
 }
 
@@ -67,10 +77,12 @@ where
         let AdmissionLayer {
             admission,
             tenant_use,
+            route_limit,
         } = self.layer.clone();
         Box::pin(async move {
             let (mut parts, mut body) = request.into_parts();
             let mut revocation = None;
+            let mut turn = None;
             if tenant_use == TenantUse::None {
                 // Below a tenant's path there are that tenant's routes only.
                 if parts.extensions.get::<Named>().is_some() {
@@ -81,15 +93,23 @@ where
                     Ok(admitted) => admitted,
                     Err(refusal) => return Ok(refusal.into_response()),
                 };
-                parts.extensions.extend(carried);
-                revocation = admitted.tenant.as_ref().map(|t| admission.revocation(t));
-                if let Some(revocation) = &revocation {
+                if let Some(tenant) = &admitted.tenant {
+                    let turn = turn.insert(admission.limits.turn(tenant));
+                    if let Err(refusal) = turn.begin(route_limit).await {
+                        return Ok(turn.tell(refusal.into_response()));
+                    }
+                    parts.extensions.insert(turn.clone());
+                    let revocation = revocation.insert(admission.revocation(tenant));
                     parts.extensions.insert(revocation.clone());
                 }
+                parts.extensions.extend(carried);
                 parts.extensions.insert(admitted);
                 body = Spool::of(body, &mut parts.extensions);
             }
-            let response = inner.call(Request::from_parts(parts, body)).await?;
+            let mut response = inner.call(Request::from_parts(parts, body)).await?;
+            if let Some(turn) = turn {
+                response = turn.tell(response);
+            }
             Ok(match revocation {
                 Some(revocation) => response.map(|body| revocation.guard(body)),
                 None => response,

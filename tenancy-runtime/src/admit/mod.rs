@@ -20,6 +20,7 @@ use crate::db::TenantPool;
 use crate::error::{Error, Result};
 use crate::http::RequestTenant;
 use crate::isolation::Strategy;
+use crate::limit::Limits;
 use crate::registry::TenantCache;
 use crate::resolve::{Candidate, Resolver};
 use crate::tenant::{Slug, Tenant, TenantRecord, TenantStatus};
@@ -37,6 +38,7 @@ pub struct Admission {
     membership: Option<Arc<dyn Membership>>,
     data: Option<TenantPool>,
     patience: Option<Duration>,
+    limits: Limits,
 }
 
 impl Admission {
@@ -53,7 +55,15 @@ impl Admission {
             membership: None,
             data,
             patience: None,
+            limits: Limits::default(),
         }
+    }
+
+    /// How often tenants may come.
+    #[must_use]
+    pub(crate) fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// Who decides whether a request may act for the tenant that it names.

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,6 +20,7 @@ use crate::error::Result;
 use crate::http::{RouteSpec, RoutedHandler, TenantUse};
 use crate::isolation::Isolation;
 use crate::model::{Model, ModelDef};
+use crate::plan::{RateLimit, RouteLimit};
 use crate::problem::Problem;
 use crate::provision::{Exemption, Migration};
 use crate::registry::TenantRegistry;
@@ -60,6 +62,7 @@ pub struct App {
     pub(super) routes: Vec<Route>,
     pub(super) routers: Vec<(TenantUse, Router)>,
     pub(super) seeds: Vec<NewTenant>,
+    pub(super) plan_rate_limits: HashMap<String, RateLimit>,
     pub(super) problems: Vec<Problem>,
     pub(super) layers: Vec<Box<dyn FnOnce(Router) -> Router + Send>>,
     pub(super) on_listen: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
@@ -69,6 +72,7 @@ pub struct App {
 pub(super) struct Route {
     pub(super) spec: RouteSpec,
     pub(super) tenant: TenantUse,
+    pub(super) limit: Option<RouteLimit>,
     pub(super) handler: fn() -> MethodRouter,
 }
 
@@ -95,6 +99,7 @@ impl App {
             routes: Vec::new(),
             routers: Vec::new(),
             seeds: Vec::new(),
+            plan_rate_limits: HashMap::new(),
             problems: Vec::new(),
             layers: Vec::new(),
             on_listen: None,
@@ -204,6 +209,7 @@ impl App {
         self.routes.push(Route {
             spec: H::SPEC,
             tenant: H::TENANT,
+            limit: H::RATE_LIMIT,
             handler: H::handler,
         });
         self
@@ -235,6 +241,30 @@ impl App {
     {
         self.layers
             .push(Box::new(move |router| router.layer(layer)));
+        self
+    }
+
+    /// Lets tenants on `plan` send so many requests, as `"5000/min"`, instead of
+    /// those that `TENANCY_RATE_LIMIT_PER_MINUTE` lets everybody send, where
+    /// `TENANCY_ENABLE_RATE_LIMITING` says that there is such a limit. The limit
+    /// of a handler (`rate_limit = "…"`) holds beside it.
+    ///
+    /// ```
+    /// use tenancy_runtime::app::App;
+    ///
+    /// let app = App::new("shop", "1.0.0").plan_rate_limit("enterprise", "5000/min");
+    /// ```
+    pub fn plan_rate_limit(mut self, plan: &str, limit: &str) -> Self {
+        match limit.parse() {
+            Ok(limit) => {
+                self.plan_rate_limits.insert(plan.to_owned(), limit);
+            }
+            Err(error) => self.problems.push(Problem::new(
+                format!("the limit of the plan `{plan}`"),
+                format!("`{limit}` {error}"),
+                "mend it in `App::plan_rate_limit`",
+            )),
+        }
         self
     }
 

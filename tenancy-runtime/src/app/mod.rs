@@ -8,6 +8,7 @@
 mod builder;
 mod data;
 mod declared;
+mod limits;
 mod main_function;
 mod places;
 mod serve;

@@ -11,6 +11,7 @@ use tower_http::trace::TraceLayer;
 use super::builder::{App, Route};
 use super::data::Data;
 use super::declared;
+use super::limits;
 use super::upkeep;
 use crate::admit::{Admission, AdmissionLayer, Membership};
 use crate::audit;
@@ -77,10 +78,13 @@ impl App {
             let ways = &config.resolution;
             problems.extend(declared::nobody_decides(&self.routes, &self.routers, ways));
         }
+        problems.extend(limits::problems(&config, &self.routes));
         upkeep::refuse(problems)?;
+        let limits = limits::of(self.name, &config, self.plan_rate_limits, &self.routes).await?;
         let tables = (self.models, self.migrations, self.exempt);
         let tenancy = Tenancy::connect(&config, tables, self.membership, self.registry).await?;
         let mut tenancy = tenancy.with_seeds(self.seeds);
+        tenancy.admission = tenancy.admission.limits(limits);
         tenancy.stand_up().await?;
         tenancy.seed().await?;
         tenancy.start_tending().await?;
@@ -356,7 +360,8 @@ fn router(
     let mut all = Router::new();
     for route in routes {
         let handler = (route.handler)();
-        all = all.route(route.spec.path, handler.layer(admit(route.tenant)));
+        let admit = admit(route.tenant).route_limit(route.limit);
+        all = all.route(route.spec.path, handler.layer(admit));
     }
     for (tenant, router) in routers {
         all = all.merge(router.layer(admit(tenant)));

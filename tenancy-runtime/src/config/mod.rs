@@ -13,6 +13,7 @@
 
 mod database;
 mod jwt;
+mod limits;
 mod read;
 mod resolution;
 mod sources;
@@ -33,6 +34,8 @@ use crate::isolation::Isolation;
 use crate::problem::Problem;
 use crate::resolve::Resolution;
 
+pub use limits::RateLimits;
+pub(crate) use limits::no_choice;
 pub use variables::{Variable, variables};
 
 /// The configuration of one deployment. Its `Debug` shows no secret.
@@ -83,6 +86,8 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// Where the embedded database lives, if it is the one used.
     pub embedded: Embedded,
+    /// How often tenants may come, and where that is counted.
+    pub rate_limits: RateLimits,
 }
 
 /// The logins to the databases that tenants have of their own.

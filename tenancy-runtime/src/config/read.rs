@@ -269,6 +269,7 @@ pub(super) fn config(
         prepared_statements: reader.switch(PREPARED_STATEMENTS, true),
         shutdown_timeout: reader.seconds(SHUTDOWN_TIMEOUT, Duration::ZERO, Duration::from_secs(30)),
         embedded: reader.embedded(EMBEDDED, defaults.embedded),
+        rate_limits: super::limits::read(&mut reader),
     };
     let problems = reader.into_problems();
     if problems.is_empty() {

@@ -83,6 +83,10 @@ fn every_variable_of_the_table_is_read() {
         ("TENANCY_PREPARED_STATEMENTS", "False"),
         ("TENANCY_SHUTDOWN_TIMEOUT", " 0 "),
         ("TENANCY_EMBEDDED", "temporary"),
+        ("TENANCY_ENABLE_RATE_LIMITING", "TRUE"),
+        ("TENANCY_RATE_LIMIT_PER_MINUTE", "600"),
+        ("TENANCY_REDIS_URL", "redis://:s@cache/0"),
+        ("TENANCY_RATE_LIMIT_WITHOUT_REDIS", "allow"),
     ];
     let names: Vec<_> = variables().iter().map(|variable| variable.name).collect();
     assert_eq!(names, vars.map(|(name, _)| name));
@@ -92,6 +96,7 @@ fn every_variable_of_the_table_is_read() {
     assert_eq!(exposed(config.database_url), APP);
     assert_eq!(exposed(config.owner_database_url), OWNER);
     assert_eq!(exposed(config.system_database_url), SYSTEM);
+    assert_eq!(exposed(config.rate_limits.redis_url), "redis://:s@cache/0");
     assert_eq!(config.listen.to_string(), "[::]:80");
     assert_eq!(config.isolation, Some(Isolation::single(Strategy::Schema)));
     let [
@@ -130,12 +135,16 @@ fn every_problem_is_reported_at_once_and_by_name() {
     let wrong = [
         ("TENANCY_DATABASE_URL", "localhost"),
         ("TENANCY_EMBEDDED", ""),
+        ("TENANCY_ENABLE_RATE_LIMITING", "perhaps"),
         ("TENANCY_ISOLATION_STRATEGY", "row"),
         ("TENANCY_LISTEN", "localhost:8000"),
         ("TENANCY_POOLSIZE", "3"),
         ("TENANCY_POOL_SIZE", "yes"),
         ("TENANCY_POOL_TIMEOUT", "0"),
         ("TENANCY_PREPARED_STATEMENTS", "maybe"),
+        ("TENANCY_RATE_LIMIT_PER_MINUTE", "100/min"),
+        ("TENANCY_RATE_LIMIT_WITHOUT_REDIS", "ignore"),
+        ("TENANCY_REDIS_URL", "http://localhost"),
         ("TENANCY_RESOLUTION_STRATEGY", "header,dns"),
         ("TENANCY_SHUTDOWN_TIMEOUT", "-1"),
         ("TENANCY_TENANT_HEADER_NAME", "X Tenant"),
@@ -366,4 +375,52 @@ fn tokens_need_the_feature_and_say_so() {
     let said = problem(rls(), &vars);
     assert!(said.contains("not in this build"), "{said}");
     assert!(said.contains("features = [\"jwt\"]"), "{said}");
+}
+
+#[test]
+fn limits_are_as_they_are_set_and_no_setting_does_nothing() {
+    use crate::limit::WithoutRedis;
+
+    let none = read(rls(), &[]).unwrap().rate_limits;
+    assert!(none.every_tenant.is_none() && none.redis_url.is_none());
+    let on = ("TENANCY_ENABLE_RATE_LIMITING", "true");
+    let limits = |vars: &[_]| read(rls(), vars).unwrap().rate_limits;
+    let every = |vars: &[_]| limits(vars).every_tenant.unwrap().to_string();
+    assert_eq!(every(&[on]), "100/min");
+    let seven = ("TENANCY_RATE_LIMIT_PER_MINUTE", "7");
+    assert_eq!(every(&[on, seven]), "7/min");
+    let off = ("TENANCY_ENABLE_RATE_LIMITING", "false");
+    assert!(limits(&[off, seven]).every_tenant.is_none());
+    let alone = problem(rls(), &[seven]);
+    assert!(
+        alone.contains("TENANCY_ENABLE_RATE_LIMITING is not"),
+        "{alone}"
+    );
+
+    let redis = ("TENANCY_REDIS_URL", "redis://:hunter2@localhost/");
+    let choice = |choice| ("TENANCY_RATE_LIMIT_WITHOUT_REDIS", choice);
+    let missing = problem(rls(), &[on, redis]);
+    assert!(
+        missing.starts_with("TENANCY_RATE_LIMIT_WITHOUT_REDIS: is not set"),
+        "{missing}"
+    );
+    assert!(
+        limits(&[redis]).without_redis.is_none(),
+        "nothing is limited"
+    );
+    for (text, read) in [
+        ("allow", WithoutRedis::Allow),
+        ("refuse", WithoutRedis::Refuse),
+    ] {
+        let limits = limits(&[on, redis, choice(text)]);
+        assert_eq!(limits.without_redis, Some(read));
+        assert!(!format!("{limits:?}").contains("hunter2"));
+    }
+    let alone = problem(rls(), &[choice("allow")]);
+    assert!(alone.contains("TENANCY_REDIS_URL is not"), "{alone}");
+    let tls = problem(
+        rls(),
+        &[("TENANCY_REDIS_URL", "rediss://:hunter2@localhost/")],
+    );
+    assert!(tls.contains("TLS") && !tls.contains("hunter2"), "{tls}");
 }

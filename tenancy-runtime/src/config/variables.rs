@@ -200,9 +200,31 @@ pub(super) const EMBEDDED: Variable = variable(
     "Where the embedded database lives without TENANCY_DATABASE_URL: a folder, or temporary.",
 );
 
+pub(super) const ENABLE_RATE_LIMITING: Variable = variable(
+    "TENANCY_ENABLE_RATE_LIMITING",
+    "false",
+    "Whether all requests of a tenant together have a limit: true or false; those that handlers \
+     declare hold in any case.",
+);
+pub(super) const RATE_LIMIT_PER_MINUTE: Variable = variable(
+    "TENANCY_RATE_LIMIT_PER_MINUTE",
+    "100",
+    "The most requests of one tenant in a minute, unless its plan says otherwise.",
+);
+pub(super) const REDIS_URL: Variable = variable(
+    "TENANCY_REDIS_URL",
+    "none, and each process counts for itself",
+    "The Redis in which all processes count requests, as redis://user:password@host:6379/0.",
+);
+pub(super) const RATE_LIMIT_WITHOUT_REDIS: Variable = variable(
+    "TENANCY_RATE_LIMIT_WITHOUT_REDIS",
+    "none, and needed where limits are counted in Redis",
+    "What happens to requests with a limit while Redis is away: allow, or refuse with 503.",
+);
+
 /// Every variable, in the order in which people meet them. What is not here is
 /// refused as unknown.
-static VARIABLES: [Variable; 32] = [
+static VARIABLES: [Variable; 36] = [
     DATABASE_URL,
     OWNER_DATABASE_URL,
     SYSTEM_DATABASE_URL,
@@ -235,6 +257,10 @@ static VARIABLES: [Variable; 32] = [
     PREPARED_STATEMENTS,
     SHUTDOWN_TIMEOUT,
     EMBEDDED,
+    ENABLE_RATE_LIMITING,
+    RATE_LIMIT_PER_MINUTE,
+    REDIS_URL,
+    RATE_LIMIT_WITHOUT_REDIS,
 ];
 
 /// Every variable that an application reads, for `--help` and the docs.
@@ -284,7 +310,7 @@ mod tests {
             ("TENANCY_ISOLATION", Some("TENANCY_ISOLATION_STRATEGY")),
             ("TENANCY_POOL_MAX", None),
             ("TENANCY_COLOUR", None),
-            ("TENANCY_REDIS_URL", None),
+            ("TENANCY_REDISURL", Some("TENANCY_REDIS_URL")),
         ] {
             assert_eq!(nearest(slip), meant, "{slip}");
         }

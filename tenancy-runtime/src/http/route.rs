@@ -3,6 +3,8 @@
 use axum::handler::Handler;
 use axum::routing::MethodRouter;
 
+use crate::plan::RouteLimit;
+
 /// A method of HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
@@ -72,6 +74,8 @@ pub trait RoutedHandler {
     const PATH: &'static str;
     /// What the route wants of the request's tenant.
     const TENANT: TenantUse;
+    /// How often each tenant may call it, if that is limited here.
+    const RATE_LIMIT: Option<RouteLimit> = None;
     /// Method and path together.
     const SPEC: RouteSpec = RouteSpec {
         method: Self::METHOD,

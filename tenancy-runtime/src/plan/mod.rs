@@ -1,8 +1,12 @@
-//! What a tenant may use. Features are declared once, by
+//! What a tenant may use, and how often ([`RateLimit`]). Features are declared once, by
 //! [`features!`](crate::features), and handlers name the generated constants,
 //! so a misspelt one does not compile.
 
+mod rate;
+
 use std::fmt;
+
+pub use rate::{InvalidRateLimit, Per, RateLimit, RouteLimit};
 
 /// A feature of the application, declared by [`features!`](crate::features).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,12 +6,14 @@ pub(crate) mod child;
 mod folder;
 mod pgbouncer;
 mod postgres;
+mod redis;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Postgres, Shutdown};
+pub use redis::Redis;
 
 /// What `cargo xtask test` says about the programs of this machine.
 fn given(name: &str) -> PathBuf {

@@ -36,6 +36,8 @@ const POSTGRES_BIN: &str = "TENANCY_TEST_POSTGRES_BIN";
 const PGBOUNCER: &str = "TENANCY_TEST_PGBOUNCER";
 /// A Python that has PyJWT.
 pub(crate) const PYTHON: &str = "TENANCY_TEST_PYTHON";
+/// The path of the `redis-server` program, for tests that kill a server.
+const REDIS_SERVER: &str = "TENANCY_TEST_REDIS_SERVER";
 /// The user that servers started by tests must run as; unset when not root.
 const RUN_AS: &str = "TENANCY_TEST_RUN_AS";
 
@@ -167,6 +169,12 @@ impl Services {
                 .pgbouncer
                 .as_ref()
                 .map(|path| (PGBOUNCER, path.clone().into())),
+        );
+        env.extend(
+            tools
+                .redis
+                .as_ref()
+                .map(|path| (REDIS_SERVER, path.clone().into())),
         );
         env.extend(
             self.account

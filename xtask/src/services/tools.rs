@@ -48,7 +48,7 @@ impl Need {
 pub(crate) struct Tools {
     /// The folder that holds `initdb` and `postgres`.
     pub(crate) postgres: Option<PathBuf>,
-    redis: Option<PathBuf>,
+    pub(crate) redis: Option<PathBuf>,
     pub(crate) pgbouncer: Option<PathBuf>,
     /// One that can make environments of its own.
     pub(super) python: Option<PathBuf>,

@@ -33,6 +33,28 @@ fn a_route_with_a_gate() {
 }
 
 #[test]
+fn a_route_with_a_limit() {
+    assert_expansion!(tenant_handler(
+        quote!(post, "/imports", feature = "imports", rate_limit = "5/min"),
+        quote! {
+            async fn import(db: TenantDb, body: String) -> Result<()> {
+                read(db, body).await
+            }
+        },
+    ));
+}
+
+#[test]
+fn a_limit_without_a_route() {
+    assert_expansion!(tenant_handler(
+        quote!(rate_limit = "100/h"),
+        quote!(
+            async fn report() {}
+        ),
+    ));
+}
+
+#[test]
 fn a_gate_without_a_route() {
     assert_expansion!(tenant_handler(
         quote!(feature = crate::plans::features::exports),

@@ -39,14 +39,17 @@ fn of_path(path: &str) -> Vec<String> {
 fn unknown_words() {
     assert_eq!(
         of_attribute(quote!(get, "/a", featur = "exports")),
-        ["unknown option `featur`; did you mean `feature`? (expected `feature` or `tenant`)"]
+        [
+            "unknown option `featur`; did you mean `feature`? (expected `feature`, \
+             `rate_limit` or `tenant`)"
+        ]
     );
     assert_eq!(
         of_attribute(quote!(subscribe, "/a", cache)),
         [
             "unknown method `subscribe` (expected `get`, `post`, `put`, `patch`, `delete`, \
              `head` or `options`)",
-            "unknown option `cache` (expected `feature` or `tenant`)",
+            "unknown option `cache` (expected `feature`, `rate_limit` or `tenant`)",
         ]
     );
     assert_eq!(
@@ -408,4 +411,40 @@ fn all_are_reported_at_once() {
         ),
     );
     assert_eq!(mistakes.len(), 7, "{mistakes:#?}");
+}
+
+#[test]
+fn limits_that_are_none() {
+    let how_many = "write a whole number from 1 to 4294967295, as \"100/min\"";
+    for (text, says) in [
+        ("100", "a limit says how many requests in which time: write for example \"100/min\"".to_owned()),
+        ("0/min", format!("`0` is no number of requests: {how_many}")),
+        ("-1/min", format!("`-1` is no number of requests: {how_many}")),
+        ("+1/min", format!("`+1` is no number of requests: {how_many}")),
+        ("4294967296/s", format!("`4294967296` is no number of requests: {how_many}")),
+        (
+            "5/week",
+            "unknown time of a limit `week` (expected `s`, `sec`, `min`, `h`, `hour`, `d` or `day`)"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(of_attribute(quote!(get, "/a", rate_limit = #text)), [says], "{text}");
+    }
+    for wrong in [quote!(rate_limit), quote!(rate_limit = 100)] {
+        assert_eq!(
+            of_attribute(quote!(get, "/a", #wrong)),
+            ["write `rate_limit = \"100/min\"`"]
+        );
+    }
+    for tenant in ["none", "optional"] {
+        let says = format!(
+            "a rate limit belongs to a tenant: drop `rate_limit` or `tenant = \"{tenant}\"`"
+        );
+        let attribute = quote!(get, "/a", tenant = #tenant, rate_limit = "5/s");
+        assert_eq!(of_attribute(attribute), [says]);
+    }
+    assert_eq!(
+        of_attribute(quote!(get, "/a", rate_limit = "5/s", rate_limit = "6/s")),
+        ["`rate_limit` is given twice"]
+    );
 }

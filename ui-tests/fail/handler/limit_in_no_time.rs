@@ -1,0 +1,6 @@
+use tenancy::prelude::*;
+
+#[tenant_handler(get, "/reports", rate_limit = "100")]
+async fn reports() {}
+
+fn main() {}
