@@ -83,8 +83,9 @@ pub(super) fn take_at(
 }
 
 /// Forgets the windows that are over, and those used longest ago if that is not
-/// enough: their tenants start afresh, which is theirs to gain and nobody's loss.
-/// An eighth at a time, so that it is rarely done.
+/// enough: their tenants start afresh, earlier than they should, where otherwise
+/// memory would grow with the tenants. An eighth at a time, so that it is rarely
+/// done.
 fn make_room(windows: &mut HashMap<Key, Window>, most: usize, now: u64) {
     let over = |key: &Key, window: &Window| {
         let length = window::slice_micros(key.per);

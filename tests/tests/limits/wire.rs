@@ -147,8 +147,9 @@ async fn a_script_that_is_forgotten_is_loaded_again() {
     for remaining in (990..1000).rev() {
         let answer = a.get("/plain").await;
         assert_eq!(answer.status, StatusCode::OK);
-        let standing = format!("\"tenant\";r={remaining};t=61");
-        assert_eq!(values(&answer, "ratelimit"), [standing]);
+        let standing = format!("\"tenant\";r={remaining};t=");
+        let told = values(&answer, "ratelimit").concat();
+        assert!(told.starts_with(&standing), "{told}");
         if remaining % 2 == 0 {
             redis.command(&["SCRIPT", "FLUSH"]).await;
         }
