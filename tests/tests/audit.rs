@@ -41,9 +41,8 @@ async fn create(
 
 #[tenant_handler(get, "/todos")]
 async fn list(mut db: TenantConn, audit: Audit) -> Result<Json<Vec<Todo>>> {
-    audit
-        .record(AuditEvent::new("list", "todo").outcome("seen"))
-        .await?;
+    let event = AuditEvent::new("list", "todo").outcome("seen");
+    audit.record(&mut db, event).await?;
     Ok(Json(Todo::query().order(todos::id).load(&mut db).await?))
 }
 
@@ -68,6 +67,7 @@ fn app(strategy: Strategy, sink: impl AuditSink) -> App {
         .audit(sink)
         .route::<create>()
         .route::<list>()
+        .route::<alone>()
         .route::<trail>()
         .layer(axum::Extension(Principal::new("ada")))
         .seed(A)
@@ -83,7 +83,12 @@ async fn entries(shop: &Served, tenant: &str) -> Vec<Value> {
 async fn an_entry_is_there_exactly_if_the_change_is() {
     for strategy in STRATEGIES {
         let database = Database::empty().await;
-        let shop = Served::start(app(strategy, DatabaseTrail), &database, &[]).await;
+        // With one connection: nobody waits for a second one.
+        let one = [
+            ("TENANCY_POOL_SIZE", "1"),
+            ("TENANCY_DATABASE_POOL_SIZE", "1"),
+        ];
+        let shop = Served::start(app(strategy, DatabaseTrail), &database, &one).await;
         let a = shop.tenant(A);
         a.post("/todos", json!({"title": "first"})).await.json(201);
         // Refused by the application, and by the database.
@@ -108,13 +113,14 @@ async fn an_entry_is_there_exactly_if_the_change_is() {
                 .as_str()
                 .is_some_and(|id| id.len() == 36)
         );
+        assert_eq!(a.get("/alone").await.text(), "recorded");
         // Another tenant has another trail.
         assert!(entries(&shop, B).await.is_empty(), "{strategy}");
         if strategy == Strategy::Rls {
             // The twin: it is the policy that keeps them apart.
             let drop = "DROP POLICY tenancy_isolation ON shared.tenancy_audit";
             database.sabotage(drop).await;
-            assert_eq!(entries(&shop, B).await.len(), 2);
+            assert_eq!(entries(&shop, B).await.len(), 3);
         }
     }
 }
@@ -191,7 +197,7 @@ async fn the_application_cannot_rewrite_it_and_does_not_start_if_it_could() {
         let superuser = database.superuser_at(tenant.record()).await;
         let schema = tenant.record().locator.as_ref().unwrap().schema();
         let role = database.app_role();
-        let grant = format!("GRANT UPDATE ON {schema}.tenancy_audit TO {role}");
+        let grant = format!("GRANT UPDATE (actor) ON {schema}.tenancy_audit TO {role}");
         superuser.batch_execute(&grant).await.unwrap();
         rewrite("UPDATE \"tenant\".tenancy_audit SET actor = 'eve'")
             .await
@@ -245,9 +251,22 @@ async fn what_cannot_be_recorded_is_not_done() {
 async fn mixed(audit: Audit, parts: Parts) -> Result<&'static str> {
     let other = parts.extensions.get::<Other>().expect("the other tenant's");
     let mut conn = other.0.conn().await?;
-    audit
-        .record_in(&mut conn, AuditEvent::new("mix", "up"))
+    let event = || AuditEvent::new("mix", "up");
+    // The change would last without it.
+    let outside = audit.record_in(&mut conn, event()).await;
+    let outside = outside.expect_err("no transaction").to_string();
+    assert!(
+        outside.contains("belongs into the transaction") || outside.contains("row of tenant"),
+        "{outside}"
+    );
+    conn.transaction(async |conn| audit.record_in(conn, event()).await)
         .await?;
+    Ok("recorded")
+}
+
+#[tenant_handler(get, "/alone")]
+async fn alone(audit: Audit) -> Result<&'static str> {
+    audit.record_alone(AuditEvent::new("look", "up")).await?;
     Ok("recorded")
 }
 

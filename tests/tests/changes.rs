@@ -114,7 +114,8 @@ async fn a_tenant_is_looked_up_once_and_its_suspension_is_heard_of_everywhere() 
         provisioner.suspend(&slug(A)).await.unwrap();
         assert_eq!(one.tenant(A).get("/me").await.status, 403, "at once");
         let took = until(&other, A, 403).await;
-        assert!(took < LATE, "{took:?}");
+        // Half of what it takes where nobody tells.
+        assert!(took < Duration::from_millis(500), "{took:?}");
         eprintln!("a suspension was in force after {took:?}");
         provisioner.activate(&slug(A)).await.unwrap();
         until(&other, A, 200).await;

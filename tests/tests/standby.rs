@@ -134,7 +134,10 @@ async fn of_many_at_once_each_gets_a_place_of_its_own() {
         });
         assert_eq!(schemas.collect::<BTreeSet<_>>().len(), 8);
         assert_eq!(database.value::<i64>(READY).await, 3, "of the other kind");
-        assert_eq!(places(&database).await, 11);
+        // On a busy machine one may have been set aside, and another one made.
+        let dropping = "SELECT count(*) FROM tenancy.standby WHERE state = 'dropping'";
+        let dropping: i64 = database.value(dropping).await;
+        assert_eq!(places(&database).await, 11 + dropping);
     }
 }
 

@@ -45,10 +45,11 @@ pub trait Membership: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::NotAMember`](crate::error::Error::NotAMember) instead, where it is
-    /// no secret which tenants there are;
+    /// [`Error::NotAMember`](crate::error::Error::NotAMember) instead, or
     /// [`Error::InvalidToken`](crate::error::Error::InvalidToken) where nobody is
-    /// behind the request; and whatever goes wrong.
+    /// behind the request. Only tenants that exist are asked for, so either tells
+    /// that this one does: return them where that is no secret, and refuse who is
+    /// not signed in by a layer in front otherwise. And whatever goes wrong.
     async fn admits(&self, request: &Parts, tenant: &TenantRecord) -> Result<bool>;
 }
 

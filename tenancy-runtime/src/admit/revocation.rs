@@ -89,9 +89,10 @@ impl HttpBody for Guarded {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        if let Some(revoked) = &mut self.revoked
-            && revoked.as_mut().poll(context).is_ready()
-        {
+        let Some(revoked) = &mut self.revoked else {
+            return Poll::Ready(None);
+        };
+        if revoked.as_mut().poll(context).is_ready() {
             self.revoked = None;
             return Poll::Ready(Some(Err(axum::Error::new(Error::TenantInactive))));
         }

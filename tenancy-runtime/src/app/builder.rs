@@ -132,7 +132,16 @@ impl App {
     /// again, it adds another way: a request may name its tenant in either, and
     /// one that names two is refused.
     pub fn resolver(mut self, resolver: impl Into<Resolution>) -> Self {
-        self.defaults.resolution.push(resolver.into());
+        let way = resolver.into();
+        let same = |other: &Resolution| other.as_str() == way.as_str();
+        if !matches!(way, Resolution::Custom(_)) && self.defaults.resolution.iter().any(same) {
+            self.problems.push(Problem::new(
+                format!("the resolver `{}`", way.as_str()),
+                "is added twice",
+                "add each way once",
+            ));
+        }
+        self.defaults.resolution.push(way);
         self
     }
 

@@ -334,6 +334,7 @@ fn remembered(config: &Config, registry: &dyn TenantRegistry) -> Option<CacheSet
     (config.cache_enabled && registry.is_lasting()).then_some(CacheSettings {
         size: u64::from(config.cache_size),
         outage_limit: config.cache_outage_limit,
+        patience: config.pool_timeout,
     })
 }
 

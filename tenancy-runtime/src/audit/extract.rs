@@ -3,6 +3,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use diesel_async::{AsyncConnection, TransactionManager as _};
 use uuid::Uuid;
 
 use super::{AuditEntry, AuditEvent, AuditSink};
@@ -55,8 +56,28 @@ impl Audit {
     /// # Errors
     ///
     /// Those of the sink: return them, so that the change is undone.
-    /// [`Error::WrongTenant`] where the connection is another tenant's.
+    /// [`Error::Internal`] outside of a transaction, where the change would last
+    /// without its entry; [`Error::WrongTenant`] where the connection is another
+    /// tenant's.
     pub async fn record_in(&self, db: &mut TenantConn, event: AuditEvent) -> Result<()> {
+        type Manager = <TenantConn as AsyncConnection>::TransactionManager;
+        let status = Manager::transaction_manager_status_mut(db);
+        if status.transaction_depth()?.is_none() {
+            return Err(Error::internal(
+                "`record_in` belongs into the transaction of the change: \
+                 `db.transaction(async |conn| …)`",
+            ));
+        }
+        self.record(db, event).await
+    }
+
+    /// Records what changes nothing in the database, such as a look at something,
+    /// over the handler's own connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of the sink, and [`Error::WrongTenant`].
+    pub async fn record(&self, db: &mut TenantConn, event: AuditEvent) -> Result<()> {
         let connection = db.tenant()?;
         if connection.id() != self.tenant.id() {
             return Err(Error::WrongTenant {
@@ -68,19 +89,19 @@ impl Audit {
         self.sink.write(&self.tenant, &entry, Some(db)).await
     }
 
-    /// Records what changes nothing in the database, such as a look at something.
+    /// Records over a connection that it borrows, if its sink needs one. For
+    /// handlers without: who holds one and waits for another may wait for ever.
     ///
     /// # Errors
     ///
-    /// Those of the sink, and of a connection where it needs one.
-    pub async fn record(&self, event: AuditEvent) -> Result<()> {
-        let entry = self.entry(event);
+    /// Those of the sink, and of the connection.
+    pub async fn record_alone(&self, event: AuditEvent) -> Result<()> {
         match (&self.db, self.sink.table()) {
-            (Some(db), Some(_)) => {
-                let mut conn = db.conn().await?;
-                self.sink.write(&self.tenant, &entry, Some(&mut conn)).await
+            (Some(db), Some(_)) => self.record(&mut db.conn().await?, event).await,
+            _ => {
+                let entry = self.entry(event);
+                self.sink.write(&self.tenant, &entry, None).await
             }
-            _ => self.sink.write(&self.tenant, &entry, None).await,
         }
     }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::AuditEntry;
 use crate::db::TenantConn;
 use crate::error::Result;
-use crate::model::{Audience, ColumnDef, KeyDef, ModelDef};
+use crate::model::{Audience, ColumnDef, ModelDef};
 
 diesel::table! {
     tenant.tenancy_audit (id) {
@@ -50,10 +50,7 @@ pub(super) static DEFINITION: ModelDef = ModelDef {
     ],
     primary_key: &["id"],
     uniques: &[],
-    indexes: &[KeyDef {
-        name: "tenancy_audit_resource_idx",
-        columns: &["resource", "id"],
-    }],
+    indexes: &[],
     references: &[],
 };
 

@@ -128,7 +128,7 @@ pub(super) const TRUSTED_PROXIES: Variable = variable(
     "TENANCY_TRUSTED_PROXIES",
     "none",
     "The proxies whose Forwarded and X-Forwarded headers are believed: addresses and networks with \
-     commas between them.",
+     commas between them. They must overwrite what clients send in them.",
 );
 pub(super) const POOL_SIZE: Variable = variable(
     "TENANCY_POOL_SIZE",

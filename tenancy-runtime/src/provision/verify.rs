@@ -139,6 +139,8 @@ struct Found {
     #[diesel(sql_type = Array<Text>)]
     granted: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
+    granted_on_columns: Vec<String>,
+    #[diesel(sql_type = Array<Text>)]
     granted_to_system: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
     policies: Vec<String>,
@@ -146,8 +148,8 @@ struct Found {
     loose_keys: Vec<String>,
 }
 
-/// One row for each expected table, in their order. A foreign key to a table without `tenant_id` has none to lead with, and
-/// tells nothing of other tenants.
+/// One row for each expected table, in their order. A foreign key to a table
+/// without `tenant_id` has none to lead with, and tells nothing of other tenants.
 const FACTS: &str = "
     SELECT c.oid IS NULL AS missing,
         coalesce(pg_get_userbyid(c.relowner) = $3, false) AS owned_by_app,
@@ -156,6 +158,9 @@ const FACTS: &str = "
         ARRAY(SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE',
                 'REFERENCES', 'TRIGGER']) p
             WHERE c.oid IS NOT NULL AND has_table_privilege($3, c.oid, p)) AS granted,
+        ARRAY(SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'REFERENCES']) p
+            WHERE c.oid IS NOT NULL AND has_any_column_privilege($3, c.oid, p)
+            AND NOT has_table_privilege($3, c.oid, p)) AS granted_on_columns,
         ARRAY(SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE',
                 'REFERENCES', 'TRIGGER']) p
             WHERE c.oid IS NOT NULL AND has_table_privilege($4, c.oid, p)) AS granted_to_system,
@@ -222,6 +227,13 @@ fn compare(problems: &mut Vec<Problem>, tables: &Tables, table: &Expected<'_>, f
         guarded(found, &name, &mut wrong);
     }
     grants(table.model, &found.granted, &name, &role, &mut wrong);
+    beyond(
+        table.model.privileges(),
+        &found.granted_on_columns,
+        &name,
+        &role,
+        &mut wrong,
+    );
     if let Some(system) = tables.system() {
         let role = quoted(system);
         grants(

@@ -111,7 +111,10 @@ const CHANGES: &str = "
     CREATE TRIGGER announce AFTER INSERT OR UPDATE OR DELETE ON tenancy.tenants
         FOR EACH ROW EXECUTE FUNCTION tenancy.announce();
     CREATE TRIGGER announce_all AFTER TRUNCATE ON tenancy.tenants
-        FOR EACH STATEMENT EXECUTE FUNCTION tenancy.announce()";
+        FOR EACH STATEMENT EXECUTE FUNCTION tenancy.announce();
+    -- Also where a session switches triggers off, and for what is replicated here.
+    ALTER TABLE tenancy.tenants ENABLE ALWAYS TRIGGER announce,
+        ENABLE ALWAYS TRIGGER announce_all";
 
 /// Held while the schema `tenancy` changes, so that of several processes one
 /// changes it.

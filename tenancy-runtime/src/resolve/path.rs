@@ -89,8 +89,14 @@ impl PathResolver {
             Some((name, rest)) => (name, format!("/{rest}")),
             None => (below, "/".to_owned()),
         };
+        // Dots mean another path to who stands in front than to us.
+        let dots = |part: &str| {
+            let part = part.to_ascii_lowercase().replace("%2e", ".");
+            part == "." || part == ".."
+        };
+        let slug = if rest.split('/').any(dots) { "" } else { name };
         let named = Named {
-            slug: name.parse(),
+            slug: slug.parse(),
             prefix: format!("{}/{name}", self.prefix).into(),
         };
         let target = match request.uri().query() {
@@ -245,6 +251,12 @@ mod tests {
             ("/t/%61cme-corp/todos", "/todos", Some(Err(()))),
             ("/t/../todos", "/todos", Some(Err(()))),
             ("/t//todos", "/todos", Some(Err(()))),
+            ("/t/acme-corp/../globex/x", "/../globex/x", Some(Err(()))),
+            (
+                "/t/acme-corp/%2E%2e/globex",
+                "/%2E%2e/globex",
+                Some(Err(())),
+            ),
             ("/t/", "/", Some(Err(()))),
             ("/t", "/t", None),
             ("/todos", "/todos", None),

@@ -51,9 +51,11 @@ impl Resolver for SubdomainResolver {
         let Some(label) = origin.host()?.and_then(|host| host.below(&self.domain)) else {
             return Ok(None);
         };
-        // A proxy that spoke to one tenant's host and names another's.
-        let proxied = origin.proxied().and_then(|host| host.below(&self.domain));
-        if proxied.is_some_and(|proxied| proxied != label) {
+        // A proxy that was spoken to as one of our hosts, and names another: who
+        // stands in front has decided by the one, and the other may be the client's.
+        let ours = |host: &&HostName| **host == self.domain || host.below(&self.domain).is_some();
+        let proxied = origin.proxied().filter(ours);
+        if proxied.is_some_and(|proxied| proxied.below(&self.domain) != Some(label)) {
             return Err(Error::TenantUnresolved);
         }
         let slug = label.parse().map_err(|_| Error::TenantUnresolved)?;
@@ -113,7 +115,7 @@ mod tests {
     async fn a_proxy_that_speaks_to_one_tenant_and_names_another_is_refused() {
         for (host, refused) in [
             ("globex.myapp.com", true),
-            ("myapp.com", false),
+            ("myapp.com", true),
             ("up:80", false),
         ] {
             let request = Request::get("/").header("host", host);

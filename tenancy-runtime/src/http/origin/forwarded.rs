@@ -98,13 +98,20 @@ fn quoted(rest: &mut Rest<'_>) -> Option<String> {
     }
 }
 
-/// The hops of `X-Forwarded-For`; `None` for what is malformed.
-pub(super) fn x_forwarded_for(value: &str) -> Option<Vec<Hop>> {
-    let hops = value.split(',').map(|entry| {
+/// The hops of `X-Forwarded-For` from the first one on that is not `ours`, seen
+/// from the right: what stands before that anybody may have written, and it is not
+/// looked at. `None` for what is malformed.
+pub(super) fn x_forwarded_for(value: &str, ours: impl Fn(IpAddr) -> bool) -> Option<Vec<Hop>> {
+    let mut hops = Vec::new();
+    for entry in value.rsplit(',') {
         let client = node(entry.trim_matches([' ', '\t']))?;
-        Some(Hop { client, host: None })
-    });
-    hops.collect()
+        hops.push(Hop { client, host: None });
+        if !client.is_some_and(&ours) {
+            break;
+        }
+    }
+    hops.reverse();
+    Some(hops)
 }
 
 /// An address with or without a port; `Some(None)` for `unknown` and the like,
@@ -200,31 +207,31 @@ mod tests {
             "1.2.3.4 5.6.7.8",
             "[::1",
         ] {
-            assert_eq!(x_forwarded_for(value), None, "{value}");
+            assert_eq!(x_forwarded_for(value, |_| true), None, "{value}");
         }
     }
 
     #[test]
     fn addresses_are_read_however_they_are_written() {
-        let value = "1.2.3.4, 1.2.3.4:80 ,::1,[::1]:80,[::1],::ffff:1.2.3.4, unknown";
-        let clients: Vec<_> = x_forwarded_for(value).unwrap();
+        let value = "unknown, 1.2.3.4, 1.2.3.4:80 ,::1,[::1]:80,[::1],::ffff:1.2.3.4";
+        let clients: Vec<_> = x_forwarded_for(value, |_| true).unwrap();
         let clients: Vec<_> = clients.into_iter().map(|hop| hop.client).collect();
         let ip = |text: &str| Some(text.parse::<IpAddr>().unwrap());
         let (four, six) = (ip("1.2.3.4"), ip("::1"));
-        assert_eq!(clients, [four, four, six, six, six, four, None]);
+        assert_eq!(clients, [None, four, four, six, six, six, four]);
     }
 
     proptest! {
         #[test]
         fn no_text_is_too_much(value in "\\PC*") {
-            let _ = (forwarded(&value), x_forwarded_for(&value));
+            let _ = (forwarded(&value), x_forwarded_for(&value, |_| true));
         }
 
         #[test]
         fn what_looks_like_it_is_not_too_much_either(
             value in "((for|host|by|=|\"|\\\\|;|,|\\[|\\]|:|1\\.2\\.3\\.4| )){0,30}",
         ) {
-            let _ = (forwarded(&value), x_forwarded_for(&value));
+            let _ = (forwarded(&value), x_forwarded_for(&value, |_| true));
         }
 
         #[test]

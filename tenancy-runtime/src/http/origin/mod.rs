@@ -99,7 +99,7 @@ impl Origin {
     /// What a trusted proxy says instead.
     fn behind(self, headers: &HeaderMap, proxies: &TrustedProxies) -> Self {
         let unclear = Self {
-            client: None,
+            client: self.client,
             host: Host::Unclear,
             proxied: None,
         };
@@ -110,7 +110,10 @@ impl Origin {
     fn believe(self, headers: &HeaderMap, proxies: &TrustedProxies) -> Option<Self> {
         let standard = joined(headers, "forwarded")?.map(|value| forwarded::forwarded(&value));
         let older = joined(headers, "x-forwarded-for")?;
-        let older = older.map(|value| forwarded::x_forwarded_for(&value));
+        let older = older.map(|value| {
+            let ours = |client| proxies.contains(client);
+            forwarded::x_forwarded_for(&value, ours)
+        });
         let host = joined(headers, "x-forwarded-host")?;
         let standard = match standard {
             Some(hops) => Some(outermost(hops?, proxies)),

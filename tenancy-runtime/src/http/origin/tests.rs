@@ -80,6 +80,18 @@ fn what_the_outermost_trusted_proxy_added_counts_and_nothing_before_it() {
 }
 
 #[test]
+fn what_the_client_wrote_before_hides_nothing() {
+    for chain in ["junk, 198.51.100.1", ",, 198.51.100.1, 10.0.0.2"] {
+        let older = ("x-forwarded-for", chain);
+        let found = of(PROXY, &[HOST, older]);
+        assert_eq!(found, is("198.51.100.1", "acme.myapp.com"), "{chain}");
+    }
+    // Where a proxy of ours wrote nonsense, the nearest one is all that is known.
+    let nonsense = ("x-forwarded-for", "198.51.100.1, junk");
+    assert_eq!(of(PROXY, &[HOST, nonsense]), is(PROXY, "!"));
+}
+
+#[test]
 fn several_parts_of_a_header_are_one_list() {
     let parts = [
         HOST,

@@ -35,27 +35,33 @@ const ASK: Duration = Duration::from_millis(300);
 /// told (`HEARD`).
 const ANSWER: Duration = Duration::from_millis(500);
 
-/// How long it waits to try again.
+/// How long it waits to try again, at first and at last.
 const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Keeps `cache` right until it is dropped, over a connection of its own by
 /// `login` to the database that `app` leads to.
 pub(crate) async fn listen(cache: TenantCache, app: Pool, login: tokio_postgres::Config) {
-    let mut heard_once = false;
-    let mut told = false;
+    let mut pause = PAUSE;
+    let mut said = false;
     loop {
-        let ended = session(&cache, &app, &login, &mut heard_once).await;
+        let mut heard = false;
+        let ended = session(&cache, &app, &login, &mut heard).await;
         cache.deaf();
+        if heard {
+            (pause, said) = (PAUSE, false);
+        }
         if let Err(error) = ended
-            && !std::mem::replace(&mut told, !heard_once)
+            && !std::mem::replace(&mut said, true)
         {
             tracing::warn!(
                 %error,
                 "changes of tenants are not notified: they are looked up every second instead"
             );
         }
-        heard_once = false;
-        sleep(PAUSE).await;
+        sleep(pause).await;
+        // Where it never works, behind a pooler, it is not tried all the time.
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -64,7 +70,7 @@ async fn session(
     cache: &TenantCache,
     app: &Pool,
     login: &tokio_postgres::Config,
-    heard_once: &mut bool,
+    heard: &mut bool,
 ) -> Result<()> {
     let mut login = login.clone();
     login.application_name(NAME);
@@ -87,7 +93,7 @@ async fn session(
     // Whatever was read before may have changed unheard.
     cache.forget_all();
     cache.heard();
-    *heard_once = true;
+    *heard = true;
     tracing::debug!("changes of tenants are notified");
     tokio::select! {
         () = obey(cache, &mut payloads) => Err(Error::unavailable("the connection was closed")),
@@ -106,7 +112,7 @@ async fn prove(app: &Pool, payloads: &mut mpsc::UnboundedReceiver<String>) -> Re
     let query = diesel::sql_query(
         "SELECT tgname::text || pg_notify($1, $2)::text AS trigger FROM pg_catalog.pg_trigger \
          WHERE tgrelid = to_regclass('tenancy.tenants') AND tgname = 'announce' \
-         AND tgenabled IN ('O', 'A')",
+         AND tgenabled = 'A'",
     );
     let query = query
         .bind::<Text, _>(CHANNEL)

@@ -1,9 +1,11 @@
 //! Tenants from memory, which are right across processes.
 //!
-//! An [`Entry`] is read once, by whoever comes first; those who come meanwhile
-//! wait for the same reading. A change of a tenant takes its entry out of the map,
-//! and the next look-up makes another one: what is still being read for the old
-//! entry can be seen by those who asked before the change and by nobody after it.
+//! An [`Entry`] is read once, by a task of its own: those who ask meanwhile wait for
+//! the same outcome, a failure as well, and none of them can hold up the others by
+//! going away or by not going on. A change of a tenant takes its entry out of the
+//! map, and the next look-up makes another one: what is still being read for the
+//! old entry can be seen by those who asked before the change and by nobody after
+//! it.
 //!
 //! How a process learns of changes decides how long it may believe an entry.
 //! While it [`listen`]s, PostgreSQL tells it of each change after its commit, and
@@ -21,12 +23,12 @@ mod listen;
 mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use moka::ops::compute::Op;
 use moka::sync::Cache;
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::watch;
 
 use super::TenantRegistry;
 use crate::error::{Error, Result};
@@ -57,8 +59,11 @@ const BOUND: Duration = Duration::from_secs(2);
 pub(crate) struct CacheSettings {
     /// The most names that are remembered, those that nobody has included.
     pub(crate) size: u64,
-    /// How long active tenants are served while the registry cannot be reached.
+    /// How long active tenants are served while the registry cannot be reached,
+    /// from when they were last known to be active.
     pub(crate) outage_limit: Duration,
+    /// The longest that the registry may take.
+    pub(crate) patience: Duration,
 }
 
 /// Finds tenants, in memory first. Cheap to clone.
@@ -70,19 +75,29 @@ struct Inner {
     /// `None`: each look-up asks the registry.
     entries: Option<Cache<Slug, Arc<Entry>>>,
     outage_limit: Duration,
+    patience: Duration,
     /// Goes up with each change.
     changes: watch::Sender<u64>,
     since: Instant,
-    /// Until when changes count as told, in milliseconds after `since`.
-    told_until: AtomicU64,
+    /// When PostgreSQL was last heard, in milliseconds after `since`.
+    heard_at: AtomicU64,
+    /// Whether it is still listened to.
+    listens: AtomicBool,
 }
 
 /// A name that somebody looks up or has looked up.
-#[derive(Default)]
 struct Entry {
-    reading: OnceCell<Reading>,
-    /// What the entry said that this one takes the place of.
-    before: Option<Reading>,
+    /// `None` until it has been read.
+    outcome: watch::Receiver<Option<Outcome>>,
+}
+
+type Outcome = Result<Reading, Arc<Error>>;
+
+impl Entry {
+    /// The outcome, if there is one by now.
+    fn outcome(&self) -> Option<Outcome> {
+        self.outcome.borrow().clone()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -102,9 +117,11 @@ impl TenantCache {
             registry,
             entries: size.map(Cache::new),
             outage_limit: settings.map_or(Duration::ZERO, |settings| settings.outage_limit),
+            patience: settings.map_or(Duration::MAX, |settings| settings.patience),
             changes: watch::Sender::new(0),
             since: Instant::now(),
-            told_until: AtomicU64::new(0),
+            heard_at: AtomicU64::new(0),
+            listens: AtomicBool::new(false),
         }))
     }
 
@@ -117,31 +134,48 @@ impl TenantCache {
         let Some(entries) = &self.0.entries else {
             return Ok(self.0.registry.find(slug).await?.map(Arc::new));
         };
-        let entry = self.entry(entries, slug);
-        let read = || self.read(slug, entry.before.as_ref());
-        let reading = entry.reading.get_or_try_init(read).await?;
-        Ok(reading.tenant.clone())
+        let mut outcome = self.entry(entries, slug).outcome.clone();
+        let outcome = outcome.wait_for(Option::is_some).await;
+        let outcome = outcome.map(|outcome| outcome.clone());
+        match outcome {
+            Ok(Some(Ok(reading))) => Ok(reading.tenant),
+            Ok(Some(Err(error))) => Err(again(&error)),
+            // The task has panicked, or the process ends.
+            Ok(None) | Err(_) => Err(Error::unavailable("the registry's answer was lost")),
+        }
     }
 
     /// The entry to go by: another one, if what is there has lasted too long.
     fn entry(&self, entries: &Cache<Slug, Arc<Entry>>, slug: &Slug) -> Arc<Entry> {
-        let entry = entries.get_with_by_ref(slug, Arc::default);
-        let Some(old) = entry.reading.get().filter(|reading| !self.lasts(reading)) else {
-            return entry;
+        let entry = entries.get_with_by_ref(slug, || self.begin(slug, None));
+        let before = match entry.outcome() {
+            None => return entry,
+            Some(Ok(reading)) if self.lasts(&reading) => return entry,
+            Some(Ok(reading)) => Some(reading),
+            Some(Err(_)) => None,
         };
-        let next = Arc::new(Entry {
-            reading: OnceCell::new(),
-            before: Some(old.clone()),
-        });
         // Unless it was forgotten meanwhile: then what it said is nothing to fall
         // back on.
         entries
             .entry_by_ref(slug)
             .and_compute_with(|there| match there {
-                Some(there) if Arc::ptr_eq(there.value(), &entry) => Op::Put(next),
+                Some(there) if Arc::ptr_eq(there.value(), &entry) => {
+                    Op::Put(self.begin(slug, before))
+                }
                 _ => Op::Nop,
             });
-        entries.get_with_by_ref(slug, Arc::default)
+        entries.get_with_by_ref(slug, || self.begin(slug, None))
+    }
+
+    /// An entry that is being read; `before` is what it takes the place of.
+    fn begin(&self, slug: &Slug, before: Option<Reading>) -> Arc<Entry> {
+        let (sender, outcome) = watch::channel(None);
+        let (this, slug) = (self.clone(), slug.clone());
+        tokio::spawn(async move {
+            let read = this.read(&slug, before.as_ref()).await;
+            sender.send_replace(Some(read.map_err(Arc::new)));
+        });
+        Arc::new(Entry { outcome })
     }
 
     fn lasts(&self, reading: &Reading) -> bool {
@@ -156,7 +190,11 @@ impl TenantCache {
     async fn read(&self, slug: &Slug, before: Option<&Reading>) -> Result<Reading> {
         // Before the registry is asked: what it says is as new as this at least.
         let at = Instant::now();
-        match self.0.registry.find(slug).await {
+        let found = tokio::time::timeout(self.0.patience, self.0.registry.find(slug));
+        let found = found
+            .await
+            .unwrap_or_else(|_| Err(Error::unavailable("the registry did not answer in time")));
+        match found {
             Ok(tenant) => Ok(Reading {
                 tenant: tenant.map(Arc::new),
                 at,
@@ -179,9 +217,11 @@ impl TenantCache {
     }
 
     fn outlasts_an_outage(&self, reading: &Reading) -> bool {
+        // An entry that is there while changes are told is right until then.
+        let heard = self.0.since + Duration::from_millis(self.0.heard_at.load(Ordering::Acquire));
         let tenant = reading.tenant.as_ref();
         tenant.is_some_and(|tenant| tenant.status == TenantStatus::Active)
-            && reading.at.elapsed() < self.0.outage_limit
+            && reading.at.max(heard).elapsed() < self.0.outage_limit
     }
 
     /// A tenant of this name has changed, come or gone.
@@ -212,19 +252,29 @@ impl TenantCache {
 
     /// PostgreSQL has just been heard.
     fn heard(&self) {
-        let until = self.0.since.elapsed() + HEARD;
-        let until = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
-        self.0.told_until.store(until, Ordering::Release);
+        let now = u64::try_from(self.0.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.heard_at.store(now, Ordering::Release);
+        self.0.listens.store(true, Ordering::Release);
     }
 
     /// Nothing is heard any more.
     fn deaf(&self) {
-        self.0.told_until.store(0, Ordering::Release);
+        self.0.listens.store(false, Ordering::Release);
     }
 
     fn is_told(&self) -> bool {
-        let now = self.0.since.elapsed().as_millis();
-        now < u128::from(self.0.told_until.load(Ordering::Acquire))
+        let heard = Duration::from_millis(self.0.heard_at.load(Ordering::Acquire));
+        self.0.listens.load(Ordering::Acquire)
+            && self.0.since.elapsed().saturating_sub(heard) < HEARD
+    }
+}
+
+/// The same error for another who waits.
+fn again(error: &Error) -> Error {
+    match error {
+        Error::Unavailable(cause) => Error::unavailable(cause.to_string()),
+        Error::CannotStart(problems) => Error::CannotStart(problems.clone()),
+        other => Error::internal(other.to_string()),
     }
 }
 

@@ -102,6 +102,7 @@ fn cache(registry: &Arc<Slow>) -> TenantCache {
     let settings = CacheSettings {
         size: 100,
         outage_limit: Duration::from_secs(30),
+        patience: Duration::from_secs(5),
     };
     TenantCache::new(
         Arc::clone(registry) as Arc<dyn TenantRegistry>,
@@ -220,6 +221,7 @@ async fn an_outage_is_outlasted_by_who_was_active_and_up_to_the_limit() {
     let settings = CacheSettings {
         size: 100,
         outage_limit: Duration::from_millis(2_500),
+        patience: Duration::from_millis(300),
     };
     let cache = TenantCache::new(
         Arc::clone(&registry) as Arc<dyn TenantRegistry>,
@@ -250,6 +252,61 @@ async fn an_outage_is_outlasted_by_who_was_active_and_up_to_the_limit() {
     assert_eq!(status(&cache).await, Some(TenantStatus::Suspended));
     registry.away.store(true, Ordering::SeqCst);
     tokio::time::sleep(UNTOLD).await;
+    assert!(cache.find(&slug()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_registry_that_says_nothing_holds_up_nobody_longer_than_once() {
+    let registry = Slow::new(None);
+    let settings = CacheSettings {
+        size: 100,
+        outage_limit: Duration::from_secs(30),
+        patience: Duration::from_millis(300),
+    };
+    let cache = TenantCache::new(
+        Arc::clone(&registry) as Arc<dyn TenantRegistry>,
+        Some(settings),
+    );
+    registry.gate.forget_permits(Semaphore::MAX_PERMITS);
+    let start = Instant::now();
+    let (slug, cache) = (slug(), &cache);
+    let all = (0..50).map(|_| cache.find(&slug));
+    for outcome in futures_util::future::join_all(all).await {
+        assert!(matches!(outcome, Err(Error::Unavailable(_))));
+    }
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "one after the other"
+    );
+    assert_eq!(registry.reads(), 1);
+    // It is not remembered: the next one asks again.
+    registry.gate.add_permits(10);
+    assert!(cache.find(&slug).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn who_was_known_to_be_active_until_an_outage_outlasts_it_from_then_on() {
+    let registry = Slow::new(Some(acme()));
+    let settings = CacheSettings {
+        size: 100,
+        outage_limit: Duration::from_secs(1),
+        patience: Duration::from_millis(300),
+    };
+    let cache = TenantCache::new(
+        Arc::clone(&registry) as Arc<dyn TenantRegistry>,
+        Some(settings),
+    );
+    assert_eq!(status(&cache).await, Some(TenantStatus::Active));
+    for _ in 0..8 {
+        cache.heard();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    // Read longer ago than the limit, and told of until now.
+    registry.away.store(true, Ordering::SeqCst);
+    cache.heard();
+    cache.deaf();
+    assert_eq!(status(&cache).await, Some(TenantStatus::Active));
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
     assert!(cache.find(&slug()).await.is_err());
 }
 
