@@ -88,7 +88,9 @@ fn every_variable_of_the_table_is_read() {
         ("TENANCY_REDIS_URL", "redis://:s@cache/0"),
         ("TENANCY_RATE_LIMIT_WITHOUT_REDIS", "allow"),
     ];
-    let names: Vec<_> = variables().iter().map(|variable| variable.name).collect();
+    // Those of tokens exclude each other; they are read where tokens are proved.
+    let others = variables().iter().filter(|v| !jwt::VARIABLES.contains(v));
+    let names: Vec<_> = others.map(|variable| variable.name).collect();
     assert_eq!(names, vars.map(|(name, _)| name));
 
     let config = read(rls(), &vars).unwrap();

@@ -62,9 +62,8 @@ pub trait Resolver: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::TenantUnresolved`] when it
-    /// names one in a way that cannot be read: to the client that is the same
-    /// as a tenant that does not exist.
+    /// [`Error::TenantUnresolved`] when it names one in a way that cannot be read:
+    /// to the client that is the same as a tenant that does not exist.
     async fn resolve(&self, request: &Parts) -> Result<Option<Candidate>>;
 
     /// Whether its candidates may be [`proven`](Candidate::proven) ones. Without
