@@ -162,7 +162,12 @@ async fn a_statement_that_runs_into_its_time_limit_is_a_503() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_waits_of_one_request_count_together() {
     let database = Database::empty().await;
-    let vars = [("TENANCY_POOL_SIZE", "1"), ("TENANCY_POOL_TIMEOUT", "1")];
+    // Each request looks its tenant up, over the same pool.
+    let vars = [
+        ("TENANCY_POOL_SIZE", "1"),
+        ("TENANCY_POOL_TIMEOUT", "1"),
+        ("TENANCY_CACHE_ENABLED", "false"),
+    ];
     let shop = serve(&database, &vars).await;
     let (_, db) = shop.tenancy.tenant(&A.parse().unwrap()).await.unwrap();
     let held = db.conn().await.unwrap();
