@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use integration::database::Database;
 use integration::http::Served;
@@ -160,6 +161,29 @@ async fn when_all_connections_are_in_use_the_answer_is_503_in_time() {
     assert_eq!(held.status, 200);
     // What comes back is given to who waits.
     shop.tenant(SLUGS[1]).get("/todos").await.json(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_opened_for_nobody_goes_to_who_waits_for_its_place() {
+    let vars = [
+        ("TENANCY_MAX_CONNECTIONS", "1"),
+        ("TENANCY_POOL_TIMEOUT", "2"),
+    ];
+    let (_database, shop) = serve(3, &vars).await;
+    let mut of = Vec::new();
+    for tenant in &SLUGS[..3] {
+        // Its database is proved here.
+        shop.tenant(tenant).get("/todos").await.json(200);
+        of.push(shop.tenancy.tenant(&slug(tenant)).await.unwrap().1);
+    }
+    for round in 0..20 {
+        // It goes away while its connection opens, which then lies idle without
+        // having come back from anybody.
+        let leaving = of[2 * round % 3].conn().now_or_never();
+        assert!(leaving.is_none(), "its connection was given to the other");
+        let waiting = of[(2 * round + 1) % 3].conn().await;
+        assert!(waiting.is_ok(), "round {round}: {:?}", waiting.err());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -44,6 +44,14 @@ struct Queue {
     growing: usize,
 }
 
+impl Queue {
+    /// Whether somebody waits for whom neither a place is free nor a connection
+    /// being closed.
+    fn is_short(&self, free: usize) -> bool {
+        self.waiting > self.promised + free
+    }
+}
+
 /// A place that a pool's connection has, until that closes.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -68,7 +76,8 @@ impl Drop for Place {
     }
 }
 
-/// How often a pool that grows looks for a free place.
+/// How often a pool that grows looks for a free place, and somebody who waits in
+/// vain is looked for an idle connection.
 const LOOK: Duration = Duration::from_millis(20);
 
 impl Budget {
@@ -134,7 +143,7 @@ impl Budget {
     pub(super) fn promise(&self) -> bool {
         let free = self.places.available_permits();
         let mut queue = self.queue();
-        let wanted = queue.waiting > queue.promised + free;
+        let wanted = queue.is_short(free);
         queue.promised += usize::from(wanted);
         wanted
     }
@@ -157,9 +166,18 @@ impl Budget {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until somebody waits for a place.
-    pub(super) async fn wanted(&self) {
-        self.wanted.notified().await;
+    fn is_short(&self) -> bool {
+        let free = self.places.available_permits();
+        self.queue().is_short(free)
+    }
+
+    /// Waits until somebody waits for a place, for at most `round`. While somebody
+    /// does in vain it is not for long: a connection can come to lie idle without
+    /// coming back, when who had it opened has left or was served meanwhile.
+    pub(super) async fn wanted(&self, round: Duration) {
+        let most = if self.is_short() { LOOK } else { round };
+        // Either way it is time to look.
+        let _ = tokio::time::timeout(most, self.wanted.notified()).await;
     }
 }
 
@@ -216,7 +234,7 @@ mod tests {
         let one = AtomicUsize::new(1);
         let grow = budget.claim(server(), SOON * 20, &one);
         let watch = async {
-            budget.wanted().await;
+            budget.wanted(SOON * 100).await;
             assert!(budget.is_growth_wanted());
             assert!(!budget.promise(), "nobody gives up a place in use for it");
             drop(place);
@@ -243,7 +261,7 @@ mod tests {
             }
         });
         // The first was for the one that gave up.
-        budget.wanted().await;
+        budget.wanted(SOON * 100).await;
         while budget.queue().waiting == 0 {
             tokio::task::yield_now().await;
         }

@@ -240,15 +240,12 @@ async fn tend(databases: Weak<Inner>) {
         };
         let (budget, round) = (Arc::clone(&inner.budget), inner.settings.idle.min(ROUND));
         drop(inner);
-        let wanted = tokio::time::timeout(round, budget.wanted()).await.is_ok();
+        budget.wanted(round).await;
         let Some(inner) = databases.upgrade() else {
             return;
         };
-        if wanted {
-            inner.give_up_idle();
-        } else {
-            inner.forget_unused();
-        }
+        inner.give_up_idle();
+        inner.forget_unused();
     }
 }
 
