@@ -19,11 +19,13 @@ use crate::http::Site;
 use crate::servers::child::Child;
 
 /// The applications that are built to be run.
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 9] = [
     "custom-resolver",
+    "generate_token",
     "hello-tenant",
     "hybrid-isolation",
     "quickstart",
+    "saas-starter",
     "schema-isolation",
     "subdomain",
     "renamed",

@@ -2,12 +2,14 @@
 //! and ended by signals. What the library promises elsewhere is seen here once
 //! more from outside, with nothing of ours in between.
 
+mod composed;
 mod custom_resolver;
 mod hello_tenant;
 mod hybrid_isolation;
 mod management;
 mod quickstart;
 mod renamed;
+mod saas_starter;
 mod schema_isolation;
 mod shutdown;
 mod subdomain;
