@@ -26,6 +26,9 @@ const B: &str = "globex";
 const BOUND: Duration = Duration::from_secs(2);
 const LATE: Duration = Duration::from_millis(1_500);
 
+/// When a process at the latest finds out that nobody tells it of changes.
+const PROVEN_ANEW: Duration = Duration::from_secs(7);
+
 /// A line every 50 milliseconds, for ever.
 #[tenant_handler(get, "/ticks")]
 async fn ticks(_: Tenant) -> Body {
@@ -131,17 +134,54 @@ async fn a_tenant_is_looked_up_once_and_its_suspension_is_heard_of_everywhere() 
     assert!(until(&other, A, 400).await < LATE);
 
     // The twin: untold, it goes on serving for longer than the bound.
-    let mute = "ALTER TABLE tenancy.tenants DISABLE TRIGGER announce";
+    let mute = "CREATE OR REPLACE FUNCTION tenancy.announce() RETURNS trigger LANGUAGE plpgsql \
+         AS 'BEGIN RETURN NULL; END'";
     database.sabotage(mute).await;
     until(&other, B, 200).await;
     provisioner.suspend(&slug(B)).await.unwrap();
     tokio::time::sleep(BOUND + LATE).await;
     assert_eq!(other.tenant(B).get("/me").await.status, 200);
-    // A process that starts now finds the trigger missing and believes nothing long.
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_is_told_nothing_any_more_notices() {
+    let database = Database::empty().await;
+    let one = Served::start(app(), &database, &[]).await;
+    let other = Served::start(app(), &database, &[]).await;
+    listening(&database, 2).await;
+    until(&other, B, 200).await;
+    let mute = "ALTER TABLE tenancy.tenants DISABLE TRIGGER announce";
+    database.sabotage(mute).await;
+    let provisioner = one.tenancy.provisioner();
+    provisioner.suspend(&slug(B)).await.unwrap();
+    // Its connection answers as before; what it sends itself does not come back.
+    let took = until(&other, B, 403).await;
+    assert!(took < PROVEN_ANEW + BOUND + LATE, "{took:?}");
+    // From then on it believes nothing for long, nor does one that starts now.
     let late = Served::start(app(), &database, &[]).await;
     assert_eq!(late.tenant(B).get("/me").await.status, 403);
     provisioner.activate(&slug(B)).await.unwrap();
-    assert!(until(&late, B, 200).await < BOUND + LATE);
+    for process in [&other, &late] {
+        assert!(until(process, B, 200).await < BOUND + LATE);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tenants_are_looked_up_while_requests_have_all_connections() {
+    let database = Database::empty().await;
+    let vars = [("TENANCY_POOL_SIZE", "1"), ("TENANCY_POOL_TIMEOUT", "0.5")];
+    let shop = Served::start(app(), &database, &vars).await;
+    let busy = shop.tenant(A);
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        // Not remembered before.
+        assert_eq!(shop.tenant(B).get("/me").await.status, 200);
+        assert_eq!(shop.tenant("nobody").get("/me").await.status, 400);
+        // The twin: the data is behind the connection that is in use.
+        assert_eq!(shop.tenant(B).get("/todos").await.status, 503);
+    };
+    let (held, ()) = tokio::join!(busy.get("/hold/2000"), meanwhile);
+    assert_eq!(held.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -162,7 +162,7 @@ async fn a_statement_that_runs_into_its_time_limit_is_a_503() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_waits_of_one_request_count_together() {
     let database = Database::empty().await;
-    // Each request looks its tenant up, over the same pool.
+    // Each request looks its tenant up.
     let vars = [
         ("TENANCY_POOL_SIZE", "1"),
         ("TENANCY_POOL_TIMEOUT", "1"),
@@ -170,7 +170,9 @@ async fn the_waits_of_one_request_count_together() {
     ];
     let shop = serve(&database, &vars).await;
     let (_, db) = shop.tenancy.tenant(&A.parse().unwrap()).await.unwrap();
-    let held = db.conn().await.unwrap();
+    let _held = db.conn().await.unwrap();
+    let lock = "BEGIN; LOCK TABLE tenancy.tenants IN ACCESS EXCLUSIVE MODE";
+    database.sabotage(lock).await;
     let body = r#"{"title": "late"}"#;
     let head = format!(
         "POST /todos HTTP/1.1\r\nHost: shop\r\nX-Tenant-ID: {A}\r\nConnection: close\r\n\
@@ -181,10 +183,8 @@ async fn the_waits_of_one_request_count_together() {
     client.write_all(head.as_bytes()).await.unwrap();
     // The look-up waits for most of the time.
     tokio::time::sleep(Duration::from_millis(700)).await;
-    drop(held);
+    database.sabotage("ROLLBACK").await;
     tokio::time::sleep(Duration::from_millis(100)).await;
-    // The body has not arrived, so nobody is in the way here.
-    let _held = db.conn().await.unwrap();
     let start = Instant::now();
     client.write_all(body.as_bytes()).await.unwrap();
     let mut answer = String::new();

@@ -9,10 +9,17 @@ use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::provision::{migrations, probe};
 
+/// How many connections look tenants up, of which few have to be where they are
+/// remembered.
+const LOOKUPS: u32 = 2;
+
 /// The pools of the roles.
 pub(super) struct Data {
     pub(super) app: Pool,
     pub(super) app_role: String,
+    /// For looking tenants up, as the application's role: whoever waits for one of
+    /// the requests' own connections says nothing about the registry.
+    pub(super) lookups: Pool,
     pub(super) owner: Option<Pool>,
     pub(super) owner_role: Option<String>,
     /// The login to the application's own database that can do the most.
@@ -32,6 +39,12 @@ impl Data {
             return Self::embedded(config).await;
         };
         let app = pool(config, login(url)?, config.pool_size);
+        let lookups = if config.cache_enabled {
+            LOOKUPS
+        } else {
+            config.pool_size
+        };
+        let lookups = pool(config, login(url)?, lookups);
         // Few: the owner works at start and when tenants come and go.
         let few = config.pool_size.min(migrations::AT_ONCE);
         let owner_login = config.owner_database_url.as_ref().map(login).transpose()?;
@@ -54,6 +67,7 @@ impl Data {
         Ok(Self {
             app,
             app_role,
+            lookups,
             owner,
             owner_role,
             main: Some(main),
@@ -122,6 +136,7 @@ impl Data {
         transaction.commit().await?;
         Ok(Self {
             app: pool.acting_as(APP),
+            lookups: pool.acting_as(APP),
             app_role: APP.to_owned(),
             owner: Some(pool.acting_as(OWNER)),
             owner_role: Some(OWNER.to_owned()),

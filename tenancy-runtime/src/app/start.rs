@@ -152,7 +152,10 @@ impl Tenancy {
         let data = Data::connect(config).await?;
         let shared: SchemaName = SHARED_SCHEMA.parse().map_err(Error::internal)?;
         let registry = registry.unwrap_or_else(|| {
-            Arc::new(PostgresRegistry::new(data.app.clone(), data.owner.clone()))
+            Arc::new(PostgresRegistry::new(
+                data.lookups.clone(),
+                data.owner.clone(),
+            ))
         });
         let tables = Tables::new(data.owner.clone(), &*data.app_role, shared.clone(), models)
             .system_role(data.system_role.clone())

@@ -253,8 +253,8 @@ impl Tenancy {
             && self.registry.notifies()
             && self.tenants.remembers()
         {
-            let (tenants, app) = (self.tenants.clone(), data.app.clone());
-            self.tending.spawn(listen(tenants, app, login.clone()));
+            let (tenants, lookups) = (self.tenants.clone(), data.lookups.clone());
+            self.tending.spawn(listen(tenants, lookups, login.clone()));
         }
         let can_make = self
             .data

@@ -4,8 +4,10 @@
 //! That needs a connection of its own which nobody else uses. Behind a pooler in
 //! transaction mode `LISTEN` is accepted and nothing ever arrives; so a process
 //! believes that it hears only when a notification of its own has come back, sent
-//! over another connection. From then on the connection is asked twice a second
-//! whether it is still there.
+//! over another connection. From then on the connection is asked three times a
+//! second whether it is still there, and every few seconds a notification is sent
+//! again: after a failover the registry may be read from another server than the
+//! one that is listened to, which goes on answering.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -35,18 +37,48 @@ const ASK: Duration = Duration::from_millis(300);
 /// told (`HEARD`).
 const ANSWER: Duration = Duration::from_millis(500);
 
+/// How long a proof that changes are heard is believed.
+const PROVE: Duration = Duration::from_secs(5);
+
 /// How long it waits to try again, at first and at last.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// What notifications carried.
+type Payloads = mpsc::UnboundedReceiver<String>;
+
+/// Why changes are not heard.
+enum Unheard {
+    /// Nothing could be sent.
+    Unasked(Error),
+    /// Nobody tells of them.
+    Untold,
+    /// What is told does not arrive.
+    Lost,
+}
+
+impl From<Unheard> for Error {
+    fn from(unheard: Unheard) -> Self {
+        match unheard {
+            Unheard::Unasked(error) => error,
+            Unheard::Untold => Self::unavailable(
+                "`tenancy.tenants` has no trigger `announce`; run the subcommand `migrate`",
+            ),
+            Unheard::Lost => Self::unavailable(
+                "a notification did not arrive; behind a pooler in transaction mode none does",
+            ),
+        }
+    }
+}
+
 /// Keeps `cache` right until it is dropped, over a connection of its own by
-/// `login` to the database that `app` leads to.
-pub(crate) async fn listen(cache: TenantCache, app: Pool, login: tokio_postgres::Config) {
+/// `login` to the database from which `lookups` reads.
+pub(crate) async fn listen(cache: TenantCache, lookups: Pool, login: tokio_postgres::Config) {
     let mut pause = PAUSE;
     let mut said = false;
     loop {
         let mut heard = false;
-        let ended = session(&cache, &app, &login, &mut heard).await;
+        let ended = session(&cache, &lookups, &login, &mut heard).await;
         cache.deaf();
         if heard {
             (pause, said) = (PAUSE, false);
@@ -68,7 +100,7 @@ pub(crate) async fn listen(cache: TenantCache, app: Pool, login: tokio_postgres:
 /// Listens for as long as that works.
 async fn session(
     cache: &TenantCache,
-    app: &Pool,
+    lookups: &Pool,
     login: &tokio_postgres::Config,
     heard: &mut bool,
 ) -> Result<()> {
@@ -78,31 +110,51 @@ async fn session(
         .await
         .map_err(Error::unavailable)?
         .map_err(Error::unavailable)?;
-    let (sender, mut payloads) = mpsc::unbounded_channel();
+    let (changes_to, changes) = mpsc::unbounded_channel();
+    let (proofs_to, mut proofs) = mpsc::unbounded_channel();
     // Ends with this function, and its connection with it.
     let mut driver = JoinSet::new();
     driver.spawn(async move {
         while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
             if let AsyncMessage::Notification(notification) = message {
-                let _ = sender.send(notification.payload().to_owned());
+                let payload = notification.payload().to_owned();
+                let to = if payload.starts_with('?') {
+                    &proofs_to
+                } else {
+                    &changes_to
+                };
+                let _ = to.send(payload);
             }
         }
     });
     ask(&client, &format!("LISTEN {CHANNEL}")).await?;
-    prove(app, &mut payloads).await?;
+    prove(lookups, &mut proofs).await?;
     // Whatever was read before may have changed unheard.
     cache.forget_all();
     cache.heard();
     *heard = true;
     tracing::debug!("changes of tenants are notified");
     tokio::select! {
-        () = obey(cache, &mut payloads) => Err(Error::unavailable("the connection was closed")),
+        () = obey(cache, changes) => Err(Error::unavailable("the connection was closed")),
         ended = keep_asking(cache, &client) => ended,
+        ended = keep_proving(lookups, &mut proofs) => ended,
+    }
+}
+
+/// Has a notification come back, again and again.
+async fn keep_proving(lookups: &Pool, proofs: &mut Payloads) -> Result<()> {
+    loop {
+        sleep(PROVE).await;
+        match prove(lookups, proofs).await {
+            // A registry that cannot be asked says nothing about who is heard.
+            Err(Unheard::Unasked(_)) | Ok(()) => {}
+            Err(unheard) => return Err(unheard.into()),
+        }
     }
 }
 
 /// Has a notification come back.
-async fn prove(app: &Pool, payloads: &mut mpsc::UnboundedReceiver<String>) -> Result<()> {
+async fn prove(lookups: &Pool, proofs: &mut Payloads) -> Result<(), Unheard> {
     #[derive(diesel::QueryableByName)]
     struct Sent {
         #[diesel(sql_type = Text)]
@@ -117,15 +169,13 @@ async fn prove(app: &Pool, payloads: &mut mpsc::UnboundedReceiver<String>) -> Re
     let query = query
         .bind::<Text, _>(CHANNEL)
         .bind::<Text, _>(proof.clone());
-    let sent: Vec<Sent> = app.read(query).await?;
+    let sent: Vec<Sent> = lookups.read(query).await.map_err(Unheard::Unasked)?;
     let sent = sent.into_iter().any(|sent| !sent.trigger.is_empty());
     if !sent {
-        return Err(Error::unavailable(
-            "`tenancy.tenants` has no trigger `announce`; run the subcommand `migrate`",
-        ));
+        return Err(Unheard::Untold);
     }
     let come_back = async {
-        while let Some(payload) = payloads.recv().await {
+        while let Some(payload) = proofs.recv().await {
             if payload == proof {
                 return true;
             }
@@ -134,18 +184,15 @@ async fn prove(app: &Pool, payloads: &mut mpsc::UnboundedReceiver<String>) -> Re
     };
     match timeout(ANSWER * 2, come_back).await {
         Ok(true) => Ok(()),
-        Ok(false) | Err(_) => Err(Error::unavailable(
-            "a notification did not arrive; behind a pooler in transaction mode none does",
-        )),
+        Ok(false) | Err(_) => Err(Unheard::Lost),
     }
 }
 
 /// Forgets what has changed, until the connection ends.
-async fn obey(cache: &TenantCache, payloads: &mut mpsc::UnboundedReceiver<String>) {
-    while let Some(payload) = payloads.recv().await {
+async fn obey(cache: &TenantCache, mut changes: Payloads) {
+    while let Some(payload) = changes.recv().await {
         match payload.parse::<Slug>() {
             Ok(slug) => cache.forget(&slug),
-            Err(_) if payload.starts_with('?') => {}
             Err(_) => cache.forget_all(),
         }
     }
