@@ -38,6 +38,12 @@ fn app() -> App {
         .seed(B)
 }
 
+/// A mistake where the path names the tenant.
+#[tenant_handler(get, "/t/{tenant}/orders")]
+async fn orders(_: Tenant) -> &'static str {
+    "reached"
+}
+
 /// An application that is served, until this is dropped.
 pub(crate) struct Door {
     pub(crate) tenancy: Tenancy,
@@ -346,4 +352,18 @@ async fn an_application_in_which_nobody_decides_does_not_start() {
     start(App::new("public", "1.0.0").route::<health>(), &[])
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_route_that_the_path_of_tenants_hides_is_named() {
+    let refused = async |prefix: &str| {
+        let app = app().route::<orders>().resolver(PathResolver::new(prefix));
+        let app = app.membership(Gateway);
+        let config = Config::from_vars(app.defaults(), []).expect("a configuration");
+        app.start(config).await.map(drop)
+    };
+    let error = refused("/t").await.unwrap_err().to_string();
+    assert!(error.contains("`/t/{tenant}/orders`"), "{error}");
+    assert!(error.contains("never reached"), "{error}");
+    refused("/tenants").await.expect("nothing is hidden");
 }

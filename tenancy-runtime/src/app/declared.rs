@@ -42,6 +42,33 @@ pub(super) fn nobody_decides(
     ))
 }
 
+/// Routes that look like a tenant's path, which is taken apart before it is routed.
+pub(super) fn hidden_routes(routes: &[Route], ways: &[Resolution]) -> Vec<Problem> {
+    let prefix = ways.iter().find_map(|way| match way {
+        Resolution::Path(resolver) => Some(resolver.prefix()),
+        _ => None,
+    });
+    let Some(prefix) = prefix else {
+        return Vec::new();
+    };
+    let below = |path: &str| {
+        let rest = path.strip_prefix(prefix);
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    };
+    let hidden = routes.iter().filter(|route| below(route.spec.path));
+    hidden
+        .map(|route| {
+            Problem::new(
+                format!("the route `{}`", route.spec.path),
+                format!("is never reached: what follows `{prefix}/` is the name of a tenant"),
+                format!(
+                    "take `{prefix}` off, as tenants' routes are written without it, or name                      another prefix"
+                ),
+            )
+        })
+        .collect()
+}
+
 /// axum panics where two paths differ in the names of their parameters only.
 fn clashing_routes(routes: &[Route]) -> Vec<Problem> {
     let mut problems = Vec::new();

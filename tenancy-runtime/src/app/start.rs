@@ -74,8 +74,9 @@ impl App {
     pub(super) async fn start_parts(self, config: Config) -> Result<(Tenancy, Router, OnListen)> {
         let mut problems = self.problems;
         problems.extend(declared::problems(&self.routes, &self.models));
+        let ways = &config.resolution;
+        problems.extend(declared::hidden_routes(&self.routes, ways));
         if self.membership.is_none() {
-            let ways = &config.resolution;
             problems.extend(declared::nobody_decides(&self.routes, &self.routers, ways));
         }
         problems.extend(limits::problems(&config, &self.routes));
