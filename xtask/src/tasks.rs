@@ -48,6 +48,12 @@ fn test_steps(steps: &mut Steps, filter: &[OsString]) -> Result<()> {
         let args = ["test", "--workspace", "--all-features", "--locked"];
         Cargo::new(&args).args(&["--lib", "--bins", "--tests"].map(OsString::from))
     };
+    // What outsiders send is read by parsers; each is tried on more than the usual
+    // 256 texts.
+    let tests = match std::env::var_os(CASES) {
+        Some(_) => tests,
+        None => tests.env(CASES, "1000"),
+    };
     let rerun_tests = "cargo xtask test -- <part of a test's name>";
     steps.cargo("tests", &tests.args(filter), Some(rerun_tests))?;
     if !filter.is_empty() {
@@ -110,6 +116,9 @@ fn servers(steps: &mut Steps, again: &str, also: &[Need]) -> Result<Services> {
     steps.set_env(env);
     Ok(services)
 }
+
+/// How often properties are tried, as `proptest` reads it.
+const CASES: &str = "PROPTEST_CASES";
 
 /// `cargo xtask tidy`.
 pub(crate) fn tidy() -> Result<()> {

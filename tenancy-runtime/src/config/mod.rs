@@ -14,6 +14,8 @@
 mod database;
 mod jwt;
 mod limits;
+#[cfg(test)]
+mod properties;
 mod read;
 mod resolution;
 mod sources;

@@ -64,7 +64,7 @@ impl Sources {
         }
     }
 
-    fn add_lines(&mut self, path: &Path, bytes: &[u8]) {
+    pub(super) fn add_lines(&mut self, path: &Path, bytes: &[u8]) {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         for item in dotenvy::from_read_iter(bytes) {
             match item {

@@ -31,7 +31,8 @@ fn piece() -> impl Strategy<Value = (String, String)> {
         hostile().prop_map(|text| format!("'{}'", text.replace('\'', "''"))),
         hostile().prop_map(|text| {
             let text = text.replace('\\', "\\\\").replace('\'', "\\'");
-            format!("E'{text}'")
+            // Not the last token: a string in the next line would be a part of it.
+            format!("E'{text}',")
         }),
         hostile().prop_map(|text| format!("$q${}$q$", text.replace('$', ""))),
         hostile().prop_map(|text| format!("--{}\n", text.replace(['\n', '\r'], ""))),

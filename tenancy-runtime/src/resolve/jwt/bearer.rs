@@ -77,8 +77,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
-
         /// Whatever is sent: no panic, and what is accepted is what stood there.
         #[test]
         fn any_bytes_are_a_token_or_malformed(

@@ -170,8 +170,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
-
         /// Whatever is sent in its place: no panic, and it is refused.
         #[test]
         fn no_token_holds_but_the_one_that_was_signed(
