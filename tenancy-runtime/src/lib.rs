@@ -28,6 +28,8 @@ pub mod model;
 pub mod plan;
 pub mod problem;
 pub mod provision;
+#[cfg(feature = "redis")]
+mod redis;
 pub mod registry;
 pub mod resolve;
 pub mod system;

@@ -29,6 +29,7 @@ mod resolution;
 mod scoped;
 mod servers;
 mod sessions;
+mod sharing;
 mod shop;
 mod soak;
 mod standby;

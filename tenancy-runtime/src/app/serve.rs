@@ -46,7 +46,8 @@ impl App {
                 }
                 let tables = (self.models, self.migrations, self.exempt);
                 let tenancy =
-                    Tenancy::connect(&config, tables, self.membership, self.registry).await?;
+                    Tenancy::connect(self.name, &config, tables, self.membership, self.registry)
+                        .await?;
                 let tenancy = tenancy.with_seeds(self.seeds);
                 let outcome = cli::manage(command, &tenancy).await;
                 tenancy.stop().await?;

@@ -27,7 +27,7 @@ use crate::problem::Problem;
 use crate::provision::migrations::{self, Migration};
 use crate::provision::{Exemption, Provisioner, Tables, TenantDatabases};
 use crate::registry::{
-    CacheSettings, MemoryRegistry, PostgresRegistry, TenantCache, TenantRegistry,
+    CacheSettings, MemoryRegistry, PostgresRegistry, Shared, TenantCache, TenantRegistry,
 };
 use crate::resolve::{Chain, Resolution, StripPrefixLayer};
 use crate::system::{self, Configured, SystemAccess};
@@ -83,7 +83,8 @@ impl App {
         upkeep::refuse(problems)?;
         let limits = limits::of(self.name, &config, self.plan_rate_limits, &self.routes).await?;
         let tables = (self.models, self.migrations, self.exempt);
-        let tenancy = Tenancy::connect(&config, tables, self.membership, self.registry).await?;
+        let tenancy =
+            Tenancy::connect(self.name, &config, tables, self.membership, self.registry).await?;
         let mut tenancy = tenancy.with_seeds(self.seeds);
         tenancy.admission = tenancy.admission.limits(limits);
         tenancy.stand_up().await?;
@@ -103,6 +104,7 @@ impl App {
 impl Tenancy {
     /// Connects what the configuration names; nothing is changed yet.
     pub(super) async fn connect(
+        application: &str,
         config: &Config,
         (models, migrations, exempt): (
             Vec<&'static ModelDef>,
@@ -132,7 +134,10 @@ impl Tenancy {
                 .into());
             }
             let registry = registry.unwrap_or_else(|| Arc::new(MemoryRegistry::new()));
-            let tenants = TenantCache::new(Arc::clone(&registry), remembered(config, &*registry));
+            let tenants = TenantCache::new(
+                Arc::clone(&registry),
+                remembered(config, application, &*registry)?,
+            );
             return Ok(Self {
                 admission: Admission::new(resolver, tenants.clone(), None).membership(membership),
                 provisioner: Provisioner::new(Arc::clone(&registry), None)
@@ -184,7 +189,10 @@ impl Tenancy {
             Arc::clone(&registry),
             Some((isolation.clone(), tables.clone())),
         );
-        let tenants = TenantCache::new(Arc::clone(&registry), remembered(config, &*registry));
+        let tenants = TenantCache::new(
+            Arc::clone(&registry),
+            remembered(config, application, &*registry)?,
+        );
         let provisioner = provisioner
             .remembered(tenants.clone())
             .max_tenants(config.max_tenants)
@@ -334,12 +342,22 @@ fn wired(wire: impl FnOnce() -> Router) -> Result<Router> {
 }
 
 /// What is remembered of tenants; nothing of those that are in memory anyway.
-fn remembered(config: &Config, registry: &dyn TenantRegistry) -> Option<CacheSettings> {
-    (config.cache_enabled && registry.is_lasting()).then_some(CacheSettings {
+fn remembered(
+    config: &Config,
+    application: &str,
+    registry: &dyn TenantRegistry,
+) -> Result<Option<CacheSettings>> {
+    if !config.cache_enabled || !registry.is_lasting() {
+        return Ok(None);
+    }
+    let redis = config.rate_limits.redis_url.as_ref();
+    let shared = redis.map(|url| Shared::new(url, application, config.cache_second_level));
+    Ok(Some(CacheSettings {
         size: u64::from(config.cache_size),
         outage_limit: config.cache_outage_limit,
         patience: config.pool_timeout,
-    })
+        shared: shared.transpose()?,
+    }))
 }
 
 /// What a request passes before it is routed.

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::provision::migrations::{self, Place};
 use crate::provision::{Tables, TenantDatabases, probe, verify};
-use crate::registry::listen;
+use crate::registry::{hear, listen};
 use crate::system;
 use crate::tenant::{NewTenant, SchemaName, Slug, TenantStatus};
 
@@ -255,6 +255,10 @@ impl Tenancy {
         {
             let (tenants, lookups) = (self.tenants.clone(), data.lookups.clone());
             self.tending.spawn(listen(tenants, lookups, login.clone()));
+        }
+        if let Some(shared) = self.tenants.shared() {
+            let (tenants, shared) = (self.tenants.clone(), Arc::clone(shared));
+            self.tending.spawn(hear(tenants, shared));
         }
         let can_make = self
             .data

@@ -67,6 +67,9 @@ pub struct Config {
     pub cache_size: u32,
     /// How long active tenants are served while the registry cannot be reached.
     pub cache_outage_limit: Duration,
+    /// Whether look-ups are shared with other processes in Redis, which is then
+    /// trusted like the registry.
+    pub cache_second_level: bool,
     /// The most tenants there may be.
     pub max_tenants: Option<u32>,
     /// How many schemas or databases are made before a tenant wants one.

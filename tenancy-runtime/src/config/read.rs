@@ -251,6 +251,7 @@ pub(super) fn config(
             Duration::ZERO,
             Duration::from_secs(30),
         ),
+        cache_second_level: second_level(&mut reader),
         max_tenants: reader.limit(MAX_TENANTS),
         standby,
         pool_size: reader.count(POOL_SIZE, 1..=1000, 10),
@@ -277,6 +278,20 @@ pub(super) fn config(
     } else {
         Err(problems)
     }
+}
+
+/// Whether look-ups are shared, which needs somewhere to share them.
+fn second_level(reader: &mut Reader) -> bool {
+    let (shared, redis) = (variables::CACHE_SECOND_LEVEL, variables::REDIS_URL);
+    let wanted = reader.switch(shared, false);
+    if wanted && !reader.is_set(redis) {
+        reader.problem(Problem::new(
+            shared.name,
+            format!("is true, but {} is not set", redis.name),
+            format!("set {} as well, or unset it", redis.name),
+        ));
+    }
+    wanted
 }
 
 /// A value that does not read as what the variable takes. The value is shown:

@@ -178,6 +178,12 @@ pub(super) const CACHE_OUTAGE_LIMIT: Variable = variable(
     "Seconds for which active tenants are served from memory when the registry cannot be reached; \
      0 serves none.",
 );
+pub(super) const CACHE_SECOND_LEVEL: Variable = variable(
+    "TENANCY_CACHE_SECOND_LEVEL",
+    "false",
+    "Whether processes share in Redis, for half a second, which tenants they have looked up: for \
+     fleets of many. That Redis is then to be guarded like the registry.",
+);
 pub(super) const MAX_TENANTS: Variable = variable(
     "TENANCY_MAX_TENANTS",
     "no limit",
@@ -224,7 +230,7 @@ pub(super) const RATE_LIMIT_WITHOUT_REDIS: Variable = variable(
 
 /// Every variable, in the order in which people meet them. What is not here is
 /// refused as unknown.
-static VARIABLES: [Variable; 36] = [
+static VARIABLES: [Variable; 37] = [
     DATABASE_URL,
     OWNER_DATABASE_URL,
     SYSTEM_DATABASE_URL,
@@ -247,6 +253,7 @@ static VARIABLES: [Variable; 36] = [
     CACHE_ENABLED,
     CACHE_SIZE,
     CACHE_OUTAGE_LIMIT,
+    CACHE_SECOND_LEVEL,
     MAX_TENANTS,
     STANDBY,
     POOL_SIZE,

@@ -22,8 +22,6 @@
 //! everybody else. Where two limits hold, a request is counted for both or for
 //! none, in one step.
 
-#[cfg(feature = "redis")]
-mod absence;
 mod gate;
 mod headers;
 mod key;

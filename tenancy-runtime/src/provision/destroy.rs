@@ -102,7 +102,7 @@ impl Provisioner {
                 .await
         })
         .await?;
-        self.changed(&record.slug);
+        self.changed(&record.slug).await;
         self.receipt(&record.slug).await
     }
 

@@ -106,8 +106,8 @@ impl Provisioner {
         };
         if let Ok(record) = &changed {
             // By either name, if it was renamed.
-            self.changed(slug);
-            self.changed(&record.slug);
+            self.changed(slug).await;
+            self.changed(&record.slug).await;
         }
         changed
     }

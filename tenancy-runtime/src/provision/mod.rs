@@ -113,9 +113,9 @@ impl Provisioner {
     }
 
     /// The tenant has changed, or one of its name.
-    fn changed(&self, slug: &Slug) {
+    async fn changed(&self, slug: &Slug) {
         if let Some(tenants) = &self.remembered {
-            tenants.forget(slug);
+            tenants.changed(slug).await;
         }
     }
 
@@ -141,7 +141,7 @@ impl Provisioner {
             self.registry
                 .insert(&record, self.max_tenants, None)
                 .await?;
-            self.changed(&record.slug);
+            self.changed(&record.slug).await;
             return Ok(record);
         };
         let chosen = isolation.choose(new.slug.as_str(), new.plan.as_deref());
@@ -150,7 +150,7 @@ impl Provisioner {
             Some(record) => record,
             None => self.provision_anew(tables, id, new, strategy).await?,
         };
-        self.changed(&record.slug);
+        self.changed(&record.slug).await;
         tracing::info!(tenant = %record.slug, strategy = ?record.strategy(), "provisioned");
         Ok(record)
     }
@@ -277,7 +277,7 @@ impl Provisioner {
         record.provisioned()?;
         self.registry.save(&record, Some(&mut transaction)).await?;
         transaction.commit().await?;
-        self.changed(&record.slug);
+        self.changed(&record.slug).await;
         Ok(record)
     }
 
@@ -308,7 +308,7 @@ impl Provisioner {
                 .await?;
         }
         transaction.commit().await?;
-        self.changed(&entry.slug);
+        self.changed(&entry.slug).await;
         Ok(())
     }
 

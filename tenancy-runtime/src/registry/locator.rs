@@ -8,6 +8,7 @@ use crate::tenant::{DatabaseAddress, Locator};
 /// it is read: a table can be written by hand, and what is in it decides which
 /// schema a statement names.
 #[derive(diesel::QueryableByName)]
+#[cfg_attr(feature = "redis", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct LocatorRow {
     #[diesel(sql_type = Text)]
     pub(crate) strategy: String,

@@ -17,7 +17,7 @@ use crate::db::Transaction;
 use crate::error::{Error, Result};
 use crate::tenant::{Receipt, Slug, TenantId, TenantRecord};
 
-pub(crate) use cache::{CacheSettings, TenantCache, listen};
+pub(crate) use cache::{CacheSettings, Shared, TenantCache, hear, listen};
 pub(crate) use locator::LocatorRow;
 pub use memory::MemoryRegistry;
 pub(crate) use migrations::LOCK;

@@ -14,13 +14,20 @@
 //! force everywhere within [`BOUND`]. What the process changes itself it forgets
 //! at once.
 //!
+//! Where there is a Redis, processes tell each other as well, and may share what they
+//! look up ([`Shared`]); neither makes an entry last longer.
+//!
 //! When the registry cannot be reached, a tenant that was active goes on being
 //! served up to a limit that the deployment sets: an outage of the registry is not
 //! one of the tenants' own databases. Nobody is let in whom it did not know.
 
 mod listen;
+#[cfg(feature = "redis")]
+mod shared;
 #[cfg(test)]
 mod tests;
+#[cfg(not(feature = "redis"))]
+mod unshared;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -35,6 +42,14 @@ use crate::error::{Error, Result};
 use crate::tenant::{Slug, TenantRecord, TenantStatus};
 
 pub(crate) use listen::listen;
+#[cfg(feature = "redis")]
+use shared::Found;
+#[cfg(feature = "redis")]
+pub(crate) use shared::{Shared, hear};
+#[cfg(not(feature = "redis"))]
+use unshared::Found;
+#[cfg(not(feature = "redis"))]
+pub(crate) use unshared::{Shared, hear};
 
 /// How long an entry lasts of which no change is told.
 const UNTOLD: Duration = Duration::from_secs(1);
@@ -49,13 +64,17 @@ const UNKNOWN: Duration = Duration::from_secs(5);
 /// How long a process counts as told after it last heard from PostgreSQL.
 const HEARD: Duration = Duration::from_millis(900);
 
+/// How long a process that knows of a change does not go by what others have read:
+/// longer than anything that was read before it is shared.
+const PAST: Duration = Duration::from_secs(1);
+
 /// The longest that a change takes to be in force in another process. With
 /// notification it takes milliseconds.
 #[cfg(test)]
 const BOUND: Duration = Duration::from_secs(2);
 
 /// What a deployment chooses.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct CacheSettings {
     /// The most names that are remembered, those that nobody has included.
     pub(crate) size: u64,
@@ -64,6 +83,8 @@ pub(crate) struct CacheSettings {
     pub(crate) outage_limit: Duration,
     /// The longest that the registry may take.
     pub(crate) patience: Duration,
+    /// What is shared with other processes, where there is a Redis.
+    pub(crate) shared: Option<Arc<Shared>>,
 }
 
 /// Finds tenants, in memory first. Cheap to clone.
@@ -72,6 +93,8 @@ pub(crate) struct TenantCache(Arc<Inner>);
 
 struct Inner {
     registry: Arc<dyn TenantRegistry>,
+    /// What other processes are told, and have looked up.
+    shared: Option<Arc<Shared>>,
     /// `None`: each look-up asks the registry.
     entries: Option<Cache<Slug, Arc<Entry>>>,
     outage_limit: Duration,
@@ -83,6 +106,8 @@ struct Inner {
     heard_at: AtomicU64,
     /// Whether it is still listened to.
     listens: AtomicBool,
+    /// When this process last learned of a change, in milliseconds after `since`.
+    changed_at: AtomicU64,
 }
 
 /// A name that somebody looks up or has looked up.
@@ -109,19 +134,33 @@ struct Reading {
     asked: Instant,
 }
 
+impl Reading {
+    fn new(tenant: Option<TenantRecord>, at: Instant) -> Self {
+        Self {
+            tenant: tenant.map(Arc::new),
+            at,
+            asked: at,
+        }
+    }
+}
+
 impl TenantCache {
     /// Remembers what `registry` says; nothing without `settings`.
     pub(crate) fn new(registry: Arc<dyn TenantRegistry>, settings: Option<CacheSettings>) -> Self {
-        let size = settings.map(|settings| settings.size);
+        let size = settings.as_ref().map(|settings| settings.size);
+        let outage_limit = settings.as_ref().map(|settings| settings.outage_limit);
+        let patience = settings.as_ref().map(|settings| settings.patience);
         Self(Arc::new(Inner {
             registry,
             entries: size.map(Cache::new),
-            outage_limit: settings.map_or(Duration::ZERO, |settings| settings.outage_limit),
-            patience: settings.map_or(Duration::MAX, |settings| settings.patience),
+            outage_limit: outage_limit.unwrap_or(Duration::ZERO),
+            patience: patience.unwrap_or(Duration::MAX),
+            shared: settings.and_then(|settings| settings.shared),
             changes: watch::Sender::new(0),
             since: Instant::now(),
             heard_at: AtomicU64::new(0),
             listens: AtomicBool::new(false),
+            changed_at: AtomicU64::new(0),
         }))
     }
 
@@ -190,16 +229,28 @@ impl TenantCache {
     async fn read(&self, slug: &Slug, before: Option<&Reading>) -> Result<Reading> {
         // Before the registry is asked: what it says is as new as this at least.
         let at = Instant::now();
+        let mut to_share = None;
+        if let Some(shared) = self.0.shared.as_ref().filter(|_| self.may_share()) {
+            match shared.find(slug).await {
+                Some(Found::Read(tenant, ago)) => {
+                    let at = at.checked_sub(ago).unwrap_or(at);
+                    return Ok(Reading::new(tenant, at));
+                }
+                Some(Found::Nothing(until)) => to_share = Some((shared, until)),
+                None => {}
+            }
+        }
         let found = tokio::time::timeout(self.0.patience, self.0.registry.find(slug));
         let found = found
             .await
             .unwrap_or_else(|_| Err(Error::unavailable("the registry did not answer in time")));
         match found {
-            Ok(tenant) => Ok(Reading {
-                tenant: tenant.map(Arc::new),
-                at,
-                asked: at,
-            }),
+            Ok(tenant) => {
+                if let Some((shared, until)) = to_share {
+                    shared.keep(slug, tenant.as_ref(), until);
+                }
+                Ok(Reading::new(tenant, at))
+            }
             Err(away @ Error::Unavailable(_)) => {
                 let before = before.filter(|before| self.outlasts_an_outage(before));
                 let before = before.ok_or(away)?;
@@ -224,8 +275,17 @@ impl TenantCache {
             && reading.at.max(heard).elapsed() < self.0.outage_limit
     }
 
+    /// This process has changed a tenant of this name.
+    pub(crate) async fn changed(&self, slug: &Slug) {
+        self.forget(slug);
+        if let Some(shared) = &self.0.shared {
+            shared.announce(slug).await;
+        }
+    }
+
     /// A tenant of this name has changed, come or gone.
-    pub(crate) fn forget(&self, slug: &Slug) {
+    fn forget(&self, slug: &Slug) {
+        self.look_past_others();
         if let Some(entries) = &self.0.entries {
             entries.invalidate(slug);
         }
@@ -234,10 +294,28 @@ impl TenantCache {
 
     /// Any tenant may have changed.
     fn forget_all(&self) {
+        self.look_past_others();
         if let Some(entries) = &self.0.entries {
             entries.invalidate_all();
         }
         self.0.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// What others have read may be older than a change that is known here: said
+    /// before anything is read anew.
+    fn look_past_others(&self) {
+        self.0.changed_at.store(self.now(), Ordering::Release);
+    }
+
+    /// Whether what others have read is as new as what is known here.
+    fn may_share(&self) -> bool {
+        let changed = Duration::from_millis(self.0.changed_at.load(Ordering::Acquire));
+        self.0.since.elapsed().saturating_sub(changed) > PAST
+    }
+
+    /// In milliseconds after `since`.
+    fn now(&self) -> u64 {
+        u64::try_from(self.0.since.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Sees each change of any tenant that this process learns of.
@@ -250,10 +328,14 @@ impl TenantCache {
         self.0.entries.is_some()
     }
 
+    /// What is shared with other processes.
+    pub(crate) fn shared(&self) -> Option<&Arc<Shared>> {
+        self.0.shared.as_ref()
+    }
+
     /// PostgreSQL has just been heard.
     fn heard(&self) {
-        let now = u64::try_from(self.0.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.heard_at.store(now, Ordering::Release);
+        self.0.heard_at.store(self.now(), Ordering::Release);
         self.0.listens.store(true, Ordering::Release);
     }
 

@@ -99,15 +99,20 @@ fn slug() -> Slug {
 }
 
 fn cache(registry: &Arc<Slow>) -> TenantCache {
-    let settings = CacheSettings {
-        size: 100,
-        outage_limit: Duration::from_secs(30),
-        patience: Duration::from_secs(5),
-    };
-    TenantCache::new(
-        Arc::clone(registry) as Arc<dyn TenantRegistry>,
-        Some(settings),
-    )
+    cache_with(registry, SETTINGS)
+}
+
+/// What these tests do not change.
+const SETTINGS: CacheSettings = CacheSettings {
+    size: 100,
+    outage_limit: Duration::from_secs(30),
+    patience: Duration::from_secs(5),
+    shared: None,
+};
+
+fn cache_with(registry: &Arc<Slow>, settings: CacheSettings) -> TenantCache {
+    let registry = Arc::clone(registry) as Arc<dyn TenantRegistry>;
+    TenantCache::new(registry, Some(settings))
 }
 
 async fn status(cache: &TenantCache) -> Option<TenantStatus> {
@@ -219,14 +224,11 @@ async fn entries_last_while_changes_are_told_and_a_second_while_they_are_not() {
 async fn an_outage_is_outlasted_by_who_was_active_and_up_to_the_limit() {
     let registry = Slow::new(Some(acme()));
     let settings = CacheSettings {
-        size: 100,
         outage_limit: Duration::from_millis(2_500),
         patience: Duration::from_millis(300),
+        ..SETTINGS
     };
-    let cache = TenantCache::new(
-        Arc::clone(&registry) as Arc<dyn TenantRegistry>,
-        Some(settings),
-    );
+    let cache = cache_with(&registry, settings);
     assert_eq!(status(&cache).await, Some(TenantStatus::Active));
     registry.away.store(true, Ordering::SeqCst);
     let start = Instant::now();
@@ -259,14 +261,10 @@ async fn an_outage_is_outlasted_by_who_was_active_and_up_to_the_limit() {
 async fn a_registry_that_says_nothing_holds_up_nobody_longer_than_once() {
     let registry = Slow::new(None);
     let settings = CacheSettings {
-        size: 100,
-        outage_limit: Duration::from_secs(30),
         patience: Duration::from_millis(300),
+        ..SETTINGS
     };
-    let cache = TenantCache::new(
-        Arc::clone(&registry) as Arc<dyn TenantRegistry>,
-        Some(settings),
-    );
+    let cache = cache_with(&registry, settings);
     registry.gate.forget_permits(Semaphore::MAX_PERMITS);
     let start = Instant::now();
     let (slug, cache) = (slug(), &cache);
@@ -288,14 +286,11 @@ async fn a_registry_that_says_nothing_holds_up_nobody_longer_than_once() {
 async fn who_was_known_to_be_active_until_an_outage_outlasts_it_from_then_on() {
     let registry = Slow::new(Some(acme()));
     let settings = CacheSettings {
-        size: 100,
         outage_limit: Duration::from_secs(1),
         patience: Duration::from_millis(300),
+        ..SETTINGS
     };
-    let cache = TenantCache::new(
-        Arc::clone(&registry) as Arc<dyn TenantRegistry>,
-        Some(settings),
-    );
+    let cache = cache_with(&registry, settings);
     assert_eq!(status(&cache).await, Some(TenantStatus::Active));
     for _ in 0..8 {
         cache.heard();
