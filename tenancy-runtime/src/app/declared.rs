@@ -7,7 +7,9 @@ use axum::Router;
 
 use super::builder::Route;
 use crate::http::{self, TenantUse};
+use crate::isolation::Isolation;
 use crate::model::ModelDef;
+use crate::plan::Catalog;
 use crate::problem::Problem;
 use crate::resolve::Resolution;
 
@@ -40,6 +42,18 @@ pub(super) fn nobody_decides(
         "declare membership = MyMembership in the application's attribute, or \
          membership = \"gateway\" if only a gateway that has decided it reaches the application",
     ))
+}
+
+/// What the isolation says of plans that there are none of.
+pub(super) fn plans(plans: &Catalog, isolation: Option<&Isolation>) -> Vec<Problem> {
+    let Some(Isolation::Hybrid { premium_plans, .. }) = isolation else {
+        return Vec::new();
+    };
+    let wrong = premium_plans.iter().map(|plan| plans.plan(Some(plan)));
+    let wrong = wrong.filter_map(Result::err);
+    wrong
+        .map(|wrong| Problem::new("the premium plans", wrong, "mend `premium_plans(…)`"))
+        .collect()
 }
 
 /// axum panics where two paths differ in the names of their parameters only.

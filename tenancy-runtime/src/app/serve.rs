@@ -7,7 +7,7 @@ use tokio::signal;
 use tokio::sync::oneshot;
 
 use super::builder::App;
-use super::start::{OnListen, Tenancy};
+use super::start::{Declared, OnListen, Tenancy};
 use crate::cli::{self, Command};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -44,9 +44,14 @@ impl App {
                 if !self.problems.is_empty() {
                     return Err(Error::CannotStart(self.problems));
                 }
-                let tables = (self.models, self.migrations, self.exempt);
+                let declared = Declared {
+                    models: self.models,
+                    migrations: self.migrations,
+                    exempt: self.exempt,
+                    plans: self.plans,
+                };
                 let tenancy =
-                    Tenancy::connect(&config, tables, self.membership, self.registry).await?;
+                    Tenancy::connect(&config, declared, self.membership, self.registry).await?;
                 let tenancy = tenancy.with_seeds(self.seeds);
                 let outcome = cli::manage(command, &tenancy).await;
                 tenancy.stop().await?;

@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::http::{self, OriginLayer, TenantUse};
 use crate::isolation::{Isolation, Strategy};
 use crate::model::ModelDef;
+use crate::plan::Catalog;
 use crate::problem::Problem;
 use crate::provision::migrations::{self, Migration};
 use crate::provision::{Exemption, Provisioner, Tables, TenantDatabases};
@@ -67,7 +68,16 @@ pub struct Tenancy {
     /// Hears of changed tenants and makes places for those to come, until this is
     /// dropped.
     pub(super) tending: JoinSet<()>,
+    pub(super) plans: Option<Arc<Catalog>>,
     pub(super) data: Option<(TenantPool, Tables, Isolation, Data)>,
+}
+
+/// What an application is made of, beside its routes.
+pub(super) struct Declared {
+    pub(super) models: Vec<&'static ModelDef>,
+    pub(super) migrations: &'static [Migration],
+    pub(super) exempt: Vec<Exemption>,
+    pub(super) plans: Option<Arc<Catalog>>,
 }
 
 impl App {
@@ -79,14 +89,26 @@ impl App {
             problems.extend(declared::nobody_decides(&self.routes, &self.routers, ways));
         }
         problems.extend(limits::problems(&config, &self.routes));
+        if let Some(plans) = &self.plans {
+            problems.extend(declared::plans(plans, config.isolation.as_ref()));
+        }
         upkeep::refuse(problems)?;
-        let limits = limits::of(self.name, &config, self.plan_rate_limits, &self.routes).await?;
-        let tables = (self.models, self.migrations, self.exempt);
-        let tenancy = Tenancy::connect(&config, tables, self.membership, self.registry).await?;
+        let plans = self.plans.as_deref();
+        let limits = limits::of(self.name, &config, plans, &self.routes).await?;
+        let declared = Declared {
+            models: self.models,
+            migrations: self.migrations,
+            exempt: self.exempt,
+            plans: self.plans,
+        };
+        let tenancy = Tenancy::connect(&config, declared, self.membership, self.registry).await?;
         let mut tenancy = tenancy.with_seeds(self.seeds);
         tenancy.admission = tenancy.admission.limits(limits);
         tenancy.stand_up().await?;
         tenancy.seed().await?;
+        for problem in tenancy.undeclared().await? {
+            tracing::error!("{problem}");
+        }
         tenancy.start_tending().await?;
         let audit = audit::Configured(self.audit);
         let router = wired(|| router(&tenancy, self.routes, self.routers, audit))?;
@@ -103,14 +125,16 @@ impl Tenancy {
     /// Connects what the configuration names; nothing is changed yet.
     pub(super) async fn connect(
         config: &Config,
-        (models, migrations, exempt): (
-            Vec<&'static ModelDef>,
-            &'static [Migration],
-            Vec<Exemption>,
-        ),
+        declared: Declared,
         membership: Option<Arc<dyn Membership>>,
         registry: Option<Arc<dyn TenantRegistry>>,
     ) -> Result<Self> {
+        let Declared {
+            models,
+            migrations,
+            exempt,
+            plans,
+        } = declared;
         let ways = config.resolution.iter().map(Resolution::resolver);
         let resolver = Arc::new(Chain::new(ways.collect()));
         let Some(isolation) = config.isolation.clone() else {
@@ -133,8 +157,11 @@ impl Tenancy {
             let registry = registry.unwrap_or_else(|| Arc::new(MemoryRegistry::new()));
             let tenants = TenantCache::new(Arc::clone(&registry), remembered(config, &*registry));
             return Ok(Self {
-                admission: Admission::new(resolver, tenants.clone(), None).membership(membership),
+                admission: Admission::new(resolver, tenants.clone(), None)
+                    .membership(membership)
+                    .plans(plans.clone()),
                 provisioner: Provisioner::new(Arc::clone(&registry), None)
+                    .plans(plans.clone())
                     .remembered(tenants.clone())
                     .max_tenants(config.max_tenants),
                 registry,
@@ -142,6 +169,7 @@ impl Tenancy {
                 seeds: Vec::new(),
                 system: None,
                 tending: JoinSet::new(),
+                plans,
                 data: None,
             });
         };
@@ -160,7 +188,8 @@ impl Tenancy {
             .with_exempt(exempt);
         let databases = upkeep::tenant_databases(config, &data, &tables);
         let pool = TenantPool::new(data.app.clone(), shared)
-            .with_databases(databases.as_ref().map(|all| all.pools().clone()));
+            .with_databases(databases.as_ref().map(|all| all.pools().clone()))
+            .with_plans(plans.clone());
         let tables = tables.with_databases(databases);
         if isolation.strategies().contains(&Strategy::Database) {
             tables.databases()?;
@@ -182,6 +211,7 @@ impl Tenancy {
         );
         let tenants = TenantCache::new(Arc::clone(&registry), remembered(config, &*registry));
         let provisioner = provisioner
+            .plans(plans.clone())
             .remembered(tenants.clone())
             .max_tenants(config.max_tenants)
             .standby(config.standby);
@@ -192,6 +222,7 @@ impl Tenancy {
         Ok(Self {
             admission: Admission::new(resolver, tenants.clone(), Some(pool.clone()))
                 .membership(membership)
+                .plans(plans.clone())
                 .patience(config.pool_timeout),
             provisioner,
             registry,
@@ -199,6 +230,7 @@ impl Tenancy {
             seeds: Vec::new(),
             system,
             tending: JoinSet::new(),
+            plans,
             data: Some((pool, tables, isolation, data)),
         })
     }

@@ -8,6 +8,8 @@ pub(crate) use manage::manage;
 #[cfg(feature = "cli")]
 pub(crate) use parse::parse;
 
+use chrono::{DateTime, Utc};
+
 use crate::tenant::NewTenant;
 use crate::tenant::Slug;
 
@@ -26,6 +28,14 @@ pub(crate) enum Command {
     List,
     /// To register a tenant.
     Create(NewTenant),
+    /// To put a tenant on another plan.
+    Plan(Slug, String),
+    /// To give a tenant a feature, until a time or for good.
+    Grant(Slug, String, Option<DateTime<Utc>>),
+    /// To take one from it, until a time or for good.
+    Revoke(Slug, String, Option<DateTime<Utc>>),
+    /// To leave a feature to its plan again.
+    Reset(Slug, String),
     /// To keep tenants out.
     Suspend(Vec<Slug>),
     /// To let suspended tenants in again.

@@ -4,7 +4,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{InvalidSlug, Locator, Slug, TenantId, TenantStatus};
+use super::{InvalidSlug, Locator, Overrides, Slug, TenantId, TenantStatus};
 use crate::error::Error;
 use crate::isolation::Strategy;
 use crate::problem::shown;
@@ -28,8 +28,10 @@ pub struct TenantRecord {
     pub locator: Option<Locator>,
     /// The plan the tenant is on, if any.
     pub plan: Option<String>,
-    /// The features the tenant has.
+    /// The features the tenant has besides those of its plan.
     pub features: BTreeSet<String>,
+    /// The features it was granted or refused since, whatever its plan says.
+    pub overrides: Overrides,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
 }
@@ -47,6 +49,7 @@ impl TenantRecord {
             locator,
             plan: new.plan,
             features: new.features,
+            overrides: Overrides::new(),
             // As exactly as PostgreSQL keeps it.
             created_at: Utc::now().trunc_subsecs(6),
         }
@@ -62,7 +65,7 @@ impl TenantRecord {
 /// The JSON of the management answers. Where the data lives stays inside.
 impl Serialize for TenantRecord {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut record = serializer.serialize_struct("TenantRecord", 8)?;
+        let mut record = serializer.serialize_struct("TenantRecord", 9)?;
         record.serialize_field("id", &self.id)?;
         record.serialize_field("identifier", &self.slug)?;
         record.serialize_field("name", &self.name)?;
@@ -70,6 +73,7 @@ impl Serialize for TenantRecord {
         record.serialize_field("isolation_strategy", &self.strategy())?;
         record.serialize_field("plan", &self.plan)?;
         record.serialize_field("features", &self.features)?;
+        record.serialize_field("overrides", &self.overrides)?;
         record.serialize_field("created_at", &self.created_at)?;
         record.end()
     }
@@ -114,29 +118,15 @@ impl NewTenant {
         Ok(slug.parse::<Slug>()?.into())
     }
 
-    /// Checks the names that are not a slug: 1 to 200 characters, of which none
-    /// is a control character and not all are blank.
+    /// Checks the names that are not a slug.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        const LONGEST: usize = 200;
-        let good = |text: &str| {
-            !text.trim().is_empty()
-                && text.chars().count() <= LONGEST
-                && !text.chars().any(char::is_control)
-        };
         let plan = self.plan.iter().map(|plan| ("plan", plan));
         let features = self.features.iter().map(|feature| ("feature", feature));
         let mut all = [("name", &self.name)]
             .into_iter()
             .chain(plan)
             .chain(features);
-        match all.find(|(_, text)| !good(text)) {
-            None => Ok(()),
-            Some((what, text)) => Err(Error::InvalidInput(format!(
-                "a tenant's {what} has 1 to {LONGEST} characters, none of them a control \
-                 character; got `{}`",
-                shown(text)
-            ))),
-        }
+        all.try_for_each(|(what, text)| check_name(what, text))
     }
 
     /// Sets the name for people.
@@ -166,6 +156,23 @@ impl NewTenant {
         self.strategy = Some(strategy);
         self
     }
+}
+
+/// Refuses a name of a tenant's that is none: it has 1 to 200 characters, of which
+/// none is a control character and not all are blank.
+pub(crate) fn check_name(what: &str, text: &str) -> Result<(), Error> {
+    const LONGEST: usize = 200;
+    let good = !text.trim().is_empty()
+        && text.chars().count() <= LONGEST
+        && !text.chars().any(char::is_control);
+    if good {
+        return Ok(());
+    }
+    Err(Error::InvalidInput(format!(
+        "a tenant's {what} has 1 to {LONGEST} characters, none of them a control character; \
+         got `{}`",
+        shown(text)
+    )))
 }
 
 impl From<Slug> for NewTenant {

@@ -25,6 +25,7 @@ fn hybrid_with_everything() {
         resolver = "header",
         header = "X-Tenant-ID",
         membership = "gateway",
+        plans = crate::plans::Plan,
         audit = "database",
         embedded = "temporary",
         models(Todo, crate::plans::Plan),
