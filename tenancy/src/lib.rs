@@ -19,6 +19,7 @@ pub use tenancy_macros::tenant_model;
 pub use tenancy_runtime::app::{App, Tenancy};
 pub use tenancy_runtime::db::{self, SystemConn, TenantConn, TenantDb};
 pub use tenancy_runtime::error::{self, Error, Result};
+pub use tenancy_runtime::http::TenantConfig;
 pub use tenancy_runtime::isolation::{self, Isolation, Strategy};
 pub use tenancy_runtime::model::Owned;
 pub use tenancy_runtime::plan::Plans;
@@ -43,7 +44,7 @@ pub mod prelude {
     pub use crate::tenant::{NewTenant, TenantRecord};
     pub use crate::{
         App, Error, Owned, Plans, Provisioner, Result, SystemAccess, SystemConn, Tenant,
-        TenantConn, TenantDb, shared_model, tenant_handler, tenant_model,
+        TenantConfig, TenantConn, TenantDb, shared_model, tenant_handler, tenant_model,
     };
     pub use axum::http::StatusCode;
     pub use axum::response::IntoResponse;

@@ -29,6 +29,7 @@ pub(super) enum Key {
     Algorithm,
     Membership,
     Plans,
+    Settings,
     Audit,
     Embedded,
     Models,
@@ -148,6 +149,12 @@ pub(super) const OPTIONS: Choices<Definition> = Choices {
             "membership = \"gateway\"",
         ),
         option("plans", Key::Plans, Shape::Path, "plans = Plan"),
+        option(
+            "settings",
+            Key::Settings,
+            Shape::Path,
+            "settings = Settings",
+        ),
         option("audit", Key::Audit, Shape::Choice, "audit = \"database\""),
         option(
             "embedded",
@@ -282,7 +289,7 @@ impl Written {
         }
     }
 
-    /// The values of an option like `models(…)`, or that of `plans = …`.
+    /// The values of an option like `models(…)`, or that of `plans = …` and the like.
     pub(super) fn paths(&self, key: Key) -> &[Path] {
         match self.get(key).and_then(|given| given.value.as_ref()) {
             Some(Value::Paths(paths)) => paths,

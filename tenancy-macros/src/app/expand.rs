@@ -80,6 +80,7 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         Membership::Own(path) => quote!(#path),
     });
     let plans = app.plans.iter();
+    let settings = app.settings.iter();
     let audit = app.audit.iter().map(|audit| match audit {
         Audit::Database => quote!(#krate::audit::DatabaseTrail),
         Audit::Log => quote!(#krate::audit::LogTrail),
@@ -111,6 +112,7 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         #(#resolvers)*
         #(.membership(#membership))*
         #(.plans::<#plans>())*
+        #(.settings::<#settings>())*
         #(.audit(#audit))*
         #(#embedded)*
         #(.model::<#models>())*

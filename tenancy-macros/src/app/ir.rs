@@ -11,6 +11,8 @@ pub(super) struct App {
     pub(super) membership: Option<Membership>,
     /// The enum of the plans.
     pub(super) plans: Option<Path>,
+    /// The type of tenants' metadata.
+    pub(super) settings: Option<Path>,
     pub(super) audit: Option<Audit>,
     pub(super) embedded: Option<Embedded>,
     pub(super) models: Vec<Path>,

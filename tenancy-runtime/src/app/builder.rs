@@ -8,6 +8,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 use tower::{Layer, Service};
 
 use super::start::Tenancy;
@@ -19,7 +20,7 @@ use crate::error::Result;
 use crate::http::{RouteSpec, RoutedHandler, TenantUse};
 use crate::isolation::Isolation;
 use crate::model::{Model, ModelDef};
-use crate::plan::{Catalog, Plans, RouteLimit};
+use crate::plan::{Catalog, Plans, RouteLimit, Settings};
 use crate::problem::Problem;
 use crate::provision::{Exemption, Migration};
 use crate::registry::TenantRegistry;
@@ -62,6 +63,7 @@ pub struct App {
     pub(super) routers: Vec<(TenantUse, Router)>,
     pub(super) seeds: Vec<NewTenant>,
     pub(super) plans: Option<Arc<Catalog>>,
+    pub(super) settings: Settings,
     pub(super) problems: Vec<Problem>,
     pub(super) layers: Vec<Box<dyn FnOnce(Router) -> Router + Send>>,
     pub(super) on_listen: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
@@ -99,6 +101,7 @@ impl App {
             routers: Vec::new(),
             seeds: Vec::new(),
             plans: None,
+            settings: Settings::any(),
             problems: Vec::new(),
             layers: Vec::new(),
             on_listen: None,
@@ -276,6 +279,26 @@ impl App {
     /// ```
     pub fn plans<P: Plans>(mut self) -> Self {
         self.plans = Some(Arc::new(Catalog::of::<P>()));
+        self
+    }
+
+    /// The type of what the application keeps with its tenants. From then on nothing
+    /// else is stored as their metadata, and `verify` names those that have
+    /// something else; [`TenantConfig`](crate::http::TenantConfig) hands it to
+    /// handlers.
+    ///
+    /// ```
+    /// use tenancy_runtime::app::App;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Settings {
+    ///     theme: String,
+    /// }
+    ///
+    /// let app = App::new("shop", "1.0.0").settings::<Settings>();
+    /// ```
+    pub fn settings<S: DeserializeOwned>(mut self) -> Self {
+        self.settings = Settings::of::<S>();
         self
     }
 

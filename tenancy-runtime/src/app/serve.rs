@@ -49,6 +49,7 @@ impl App {
                     migrations: self.migrations,
                     exempt: self.exempt,
                     plans: self.plans,
+                    settings: self.settings,
                 };
                 let tenancy =
                     Tenancy::connect(&config, declared, self.membership, self.registry).await?;

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::http::{self, OriginLayer, TenantUse};
 use crate::isolation::{Isolation, Strategy};
 use crate::model::ModelDef;
-use crate::plan::Catalog;
+use crate::plan::{Catalog, Settings};
 use crate::problem::Problem;
 use crate::provision::migrations::{self, Migration};
 use crate::provision::{Exemption, Provisioner, Tables, TenantDatabases};
@@ -68,7 +68,6 @@ pub struct Tenancy {
     /// Hears of changed tenants and makes places for those to come, until this is
     /// dropped.
     pub(super) tending: JoinSet<()>,
-    pub(super) plans: Option<Arc<Catalog>>,
     pub(super) data: Option<(TenantPool, Tables, Isolation, Data)>,
 }
 
@@ -78,6 +77,7 @@ pub(super) struct Declared {
     pub(super) migrations: &'static [Migration],
     pub(super) exempt: Vec<Exemption>,
     pub(super) plans: Option<Arc<Catalog>>,
+    pub(super) settings: Settings,
 }
 
 impl App {
@@ -100,13 +100,14 @@ impl App {
             migrations: self.migrations,
             exempt: self.exempt,
             plans: self.plans,
+            settings: self.settings,
         };
         let tenancy = Tenancy::connect(&config, declared, self.membership, self.registry).await?;
         let mut tenancy = tenancy.with_seeds(self.seeds);
         tenancy.admission = tenancy.admission.limits(limits);
         tenancy.stand_up().await?;
         tenancy.seed().await?;
-        for problem in tenancy.undeclared().await? {
+        for problem in tenancy.unfit().await? {
             tracing::error!("{problem}");
         }
         tenancy.start_tending().await?;
@@ -134,6 +135,7 @@ impl Tenancy {
             migrations,
             exempt,
             plans,
+            settings,
         } = declared;
         let ways = config.resolution.iter().map(Resolution::resolver);
         let resolver = Arc::new(Chain::new(ways.collect()));
@@ -161,7 +163,8 @@ impl Tenancy {
                     .membership(membership)
                     .plans(plans.clone()),
                 provisioner: Provisioner::new(Arc::clone(&registry), None)
-                    .plans(plans.clone())
+                    .plans(plans)
+                    .settings(settings)
                     .remembered(tenants.clone())
                     .max_tenants(config.max_tenants),
                 registry,
@@ -169,7 +172,6 @@ impl Tenancy {
                 seeds: Vec::new(),
                 system: None,
                 tending: JoinSet::new(),
-                plans,
                 data: None,
             });
         };
@@ -212,6 +214,7 @@ impl Tenancy {
         let tenants = TenantCache::new(Arc::clone(&registry), remembered(config, &*registry));
         let provisioner = provisioner
             .plans(plans.clone())
+            .settings(settings)
             .remembered(tenants.clone())
             .max_tenants(config.max_tenants)
             .standby(config.standby);
@@ -222,7 +225,7 @@ impl Tenancy {
         Ok(Self {
             admission: Admission::new(resolver, tenants.clone(), Some(pool.clone()))
                 .membership(membership)
-                .plans(plans.clone())
+                .plans(plans)
                 .patience(config.pool_timeout),
             provisioner,
             registry,
@@ -230,7 +233,6 @@ impl Tenancy {
             seeds: Vec::new(),
             system,
             tending: JoinSet::new(),
-            plans,
             data: Some((pool, tables, isolation, data)),
         })
     }

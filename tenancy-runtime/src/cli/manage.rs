@@ -41,6 +41,10 @@ pub(crate) async fn manage(command: Command, tenancy: &Tenancy) -> Result<()> {
         Command::Reset(slug, feature) => {
             print_features(&there(&slug, provisioner.reset(&slug, feature).await)?)
         }
+        Command::Metadata(slug, metadata) => print(&[there(
+            &slug,
+            provisioner.set_metadata(&slug, metadata).await,
+        )?]),
         Command::Suspend(slugs) => print_all(provisioner.suspend_all(&slugs).await),
         Command::Activate(slugs) => print_all(provisioner.activate_all(&slugs).await),
         Command::Rename(slug, to) => print(&[there(&slug, provisioner.rename(&slug, &to).await)?]),

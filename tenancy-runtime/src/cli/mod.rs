@@ -9,6 +9,7 @@ pub(crate) use manage::manage;
 pub(crate) use parse::parse;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use crate::tenant::NewTenant;
 use crate::tenant::Slug;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Revoke(Slug, String, Option<DateTime<Utc>>),
     /// To leave a feature to its plan again.
     Reset(Slug, String),
+    /// To store other metadata of a tenant.
+    Metadata(Slug, Value),
     /// To keep tenants out.
     Suspend(Vec<Slug>),
     /// To let suspended tenants in again.

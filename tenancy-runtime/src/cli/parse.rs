@@ -2,6 +2,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use serde_json::Value;
 
 use super::Command;
 use crate::config::variables;
@@ -49,6 +50,9 @@ enum Tenants {
         /// A feature the tenant has; may be repeated
         #[arg(long = "feature", value_name = "FEATURE")]
         features: Vec<String>,
+        /// What the application keeps with it, as a JSON object
+        #[arg(long, value_name = "JSON", value_parser = json)]
+        metadata: Option<Value>,
     },
     /// Put a tenant on another plan
     Plan {
@@ -69,6 +73,15 @@ enum Tenants {
         slug: Slug,
         /// The feature
         feature: String,
+    },
+    /// Store other metadata of a tenant
+    Metadata {
+        /// The tenant's public name
+        #[arg(value_parser = slug)]
+        slug: Slug,
+        /// All of it, as a JSON object
+        #[arg(value_name = "JSON", value_parser = json)]
+        metadata: Value,
     },
     /// Keep tenants out; their data stays
     Suspend {
@@ -140,6 +153,10 @@ fn time(text: &str) -> Result<DateTime<Utc>, chrono::ParseError> {
     }
 }
 
+fn json(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
 fn slug(text: &str) -> Result<Slug, InvalidSlug> {
     text.parse()
 }
@@ -177,17 +194,20 @@ impl From<Tenants> for Command {
                 name,
                 plan,
                 features,
+                metadata,
             } => {
                 let mut new = NewTenant::from(slug);
                 new.name = name.unwrap_or(new.name);
                 new.plan = plan;
                 new.features.extend(features);
+                new.metadata = metadata.unwrap_or(new.metadata);
                 Self::Create(new)
             }
             Tenants::Plan { slug, plan } => Self::Plan(slug, plan),
             Tenants::Grant(of) => Self::Grant(of.slug, of.feature, of.until),
             Tenants::Revoke(of) => Self::Revoke(of.slug, of.feature, of.until),
             Tenants::Reset { slug, feature } => Self::Reset(slug, feature),
+            Tenants::Metadata { slug, metadata } => Self::Metadata(slug, metadata),
             Tenants::Suspend { slugs } => Self::Suspend(slugs),
             Tenants::Activate { slugs } => Self::Activate(slugs),
             Tenants::Rename { slug, to } => Self::Rename(slug, to),
@@ -256,6 +276,10 @@ mod tests {
             (
                 "reset acme-corp exports",
                 Command::Reset(acme.clone(), "exports".to_owned()),
+            ),
+            (
+                "metadata acme-corp {\"theme\":\"dark\"}",
+                Command::Metadata(acme.clone(), serde_json::json!({"theme": "dark"})),
             ),
             ("activate acme-corp", Command::Activate(vec![acme.clone()])),
             (

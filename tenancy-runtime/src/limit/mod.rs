@@ -154,7 +154,7 @@ impl Limits {
     /// What holds for all requests of a tenant together.
     fn of_tenant(&self, tenant: &Tenant) -> Option<RateLimit> {
         let every = self.0.every?;
-        let plan = tenant.plan_definition().and_then(|plan| plan.rate_limit);
+        let plan = tenant.on_plan().and_then(|plan| plan.definition.rate_limit);
         Some(plan.unwrap_or(every))
     }
 

@@ -1,14 +1,34 @@
 //! What an application has declared, for those who have a name in hand: one that
 //! a request brings, or that is stored.
 
+use std::any::TypeId;
+
 use super::{Feature, PlanDef, Plans};
 use crate::error::{Error, Result};
 use crate::problem::{self, Problem};
 use crate::tenant::{NewTenant, TenantRecord};
 
+/// The plan that a tenant is on, and whose plans that is one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OnPlan {
+    pub(crate) definition: &'static PlanDef,
+    of: TypeId,
+}
+
+impl OnPlan {
+    /// The plan itself, if it is one of `P`.
+    pub(crate) fn one_of<P: Plans>(self) -> Option<P> {
+        let mut all = P::ALL.iter().copied();
+        (self.of == TypeId::of::<P>())
+            .then(|| all.find(|plan| plan.definition().name == self.definition.name))
+            .flatten()
+    }
+}
+
 /// The plans and features of an application.
 #[derive(Debug)]
 pub(crate) struct Catalog {
+    of: TypeId,
     plans: Vec<&'static PlanDef>,
     default: &'static PlanDef,
     features: &'static [Feature],
@@ -17,6 +37,7 @@ pub(crate) struct Catalog {
 impl Catalog {
     pub(crate) fn of<P: Plans>() -> Self {
         Self {
+            of: TypeId::of::<P>(),
             plans: P::ALL.iter().map(|plan| plan.definition()).collect(),
             default: P::DEFAULT.definition(),
             features: P::FEATURES,
@@ -73,9 +94,11 @@ impl Catalog {
 
     /// The plan of a stored tenant. One that nothing declares is no plan, and not
     /// the default one.
-    pub(crate) fn plan_of(&self, tenant: &TenantRecord) -> Result<&'static PlanDef> {
+    pub(crate) fn plan_of(&self, tenant: &TenantRecord) -> Result<OnPlan> {
         let plan = self.plan(tenant.plan.as_deref());
-        plan.map_err(|wrong| Error::internal(stored(tenant, &wrong)))
+        let definition = plan.map_err(|wrong| Error::internal(stored(tenant, &wrong)))?;
+        let of = self.of;
+        Ok(OnPlan { definition, of })
     }
 
     /// What a stored tenant has that nothing declares.

@@ -13,12 +13,14 @@
 mod catalog;
 mod plans;
 mod rate;
+mod settings;
 
 use std::fmt;
 
-pub(crate) use catalog::Catalog;
+pub(crate) use catalog::{Catalog, OnPlan};
 pub use plans::{PlanDef, Plans};
 pub use rate::{InvalidRateLimit, Per, RateLimit, RouteLimit};
+pub(crate) use settings::Settings;
 
 /// A feature of the application, declared by [`features!`](crate::features).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

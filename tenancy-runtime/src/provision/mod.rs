@@ -42,7 +42,7 @@ use tokio::sync::Mutex;
 
 use crate::error::{Error, Result};
 use crate::isolation::{Isolation, Strategy};
-use crate::plan::Catalog;
+use crate::plan::{Catalog, Settings};
 use crate::registry::{TenantCache, TenantRegistry};
 use crate::tenant::{Locator, NewTenant, Slug, TenantId, TenantRecord, TenantStatus};
 
@@ -79,6 +79,7 @@ pub struct Provisioner {
     max_tenants: Option<u32>,
     standby: Standby,
     plans: Option<Arc<Catalog>>,
+    settings: Settings,
     /// What this process remembers of tenants.
     remembered: Option<TenantCache>,
     /// Held while a tenant changes in a registry that cannot lock it.
@@ -96,6 +97,7 @@ impl Provisioner {
             max_tenants: None,
             standby: Standby::default(),
             plans: None,
+            settings: Settings::any(),
             remembered: None,
             alone: Arc::default(),
         }
@@ -113,6 +115,13 @@ impl Provisioner {
     #[must_use]
     pub(crate) fn plans(mut self, plans: Option<Arc<Catalog>>) -> Self {
         self.plans = plans;
+        self
+    }
+
+    /// Knows what the metadata of tenants is.
+    #[must_use]
+    pub(crate) fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
         self
     }
 
@@ -140,7 +149,7 @@ impl Provisioner {
     /// # Errors
     ///
     /// [`Error::InvalidInput`] for a name, plan or feature that is none or is not
-    /// declared,
+    /// declared and for metadata that is none of the application's settings,
     /// [`Error::Conflict`] when the slug is taken, [`Error::PlaceTaken`] when what
     /// would be the tenant's schema or database is there already and somebody
     /// else's, [`Error::Unavailable`] when the owner's login is not configured or
@@ -150,6 +159,7 @@ impl Provisioner {
         if let Some(plans) = &self.plans {
             plans.check_new(&new)?;
         }
+        self.settings.check(&new.metadata)?;
         let id = TenantId::generate();
         let Some((isolation, tables)) = &self.data else {
             let record = TenantRecord::new(id, new, None);

@@ -1,10 +1,12 @@
 //! What a tenant may use: its plan, and the features that it is granted or refused
-//! whatever that says. In force in every process as any change of its entry is.
+//! whatever that says; and its metadata. In force in every process as any change of its entry is.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::Provisioner;
 use crate::error::{Error, Result};
+use crate::problem::Problem;
 use crate::tenant::{Override, Slug, TenantRecord, TenantStatus, check_name};
 
 impl Provisioner {
@@ -107,6 +109,41 @@ impl Provisioner {
             record.features.remove(&feature);
         };
         self.change_settled(slug, change).await
+    }
+
+    /// Puts other metadata in the place of a tenant's: a JSON object.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tenancy_runtime::provision::Provisioner;
+    /// # use tenancy_runtime::registry::MemoryRegistry;
+    /// # use tenancy_runtime::tenant::NewTenant;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> tenancy_runtime::error::Result<()> {
+    /// # let provisioner = Provisioner::new(Arc::new(MemoryRegistry::new()), None);
+    /// let acme = provisioner.provision(NewTenant::new("acme-corp")?).await?;
+    /// let dark = serde_json::json!({"theme": "dark"});
+    /// let acme = provisioner.set_metadata(&acme.slug, dark).await?;
+    /// assert_eq!(acme.metadata["theme"], "dark");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidInput`] for what is none of the application's settings, and
+    /// otherwise those of [`set_plan`](Self::set_plan).
+    pub async fn set_metadata(&self, slug: &Slug, metadata: Value) -> Result<TenantRecord> {
+        self.settings.check(&metadata)?;
+        self.change_settled(slug, |record| record.metadata = metadata)
+            .await
+    }
+
+    /// What is stored of a tenant and is not as the application declares.
+    pub(crate) fn problems(&self, tenant: &TenantRecord) -> Vec<Problem> {
+        let plans = self.plans.iter();
+        let names = plans.flat_map(|plans| plans.problems(tenant));
+        names.chain(self.settings.problem(tenant)).collect()
     }
 
     async fn override_feature(

@@ -27,7 +27,7 @@ pub struct PostgresRegistry {
 }
 
 const COLUMNS: &str = "id, slug, name, status, restores_to, strategy, schema_name, \
-    database_host, database_port, database_name, plan, features, overrides, created_at";
+    database_host, database_port, database_name, plan, features, overrides, metadata, created_at";
 
 impl PostgresRegistry {
     /// Reads through the application role's pool, and writes through the
@@ -214,7 +214,7 @@ async fn insert(
     let features: Vec<&str> = tenant.features.iter().map(String::as_str).collect();
     let sql = format!(
         "INSERT INTO tenancy.tenants ({COLUMNS}) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
          ON CONFLICT (slug) DO NOTHING"
     );
     let inserted = diesel::sql_query(sql)
@@ -231,6 +231,7 @@ async fn insert(
         .bind::<Nullable<Text>, _>(tenant.plan.as_deref())
         .bind::<Array<Text>, _>(features)
         .bind::<Jsonb, _>(json(&tenant.overrides)?)
+        .bind::<Jsonb, _>(&tenant.metadata)
         .bind::<Timestamptz, _>(tenant.created_at)
         .execute(transaction.conn())
         .await
@@ -282,7 +283,7 @@ async fn save(tenant: &TenantRecord, transaction: &mut Transaction) -> Result<()
     let features: Vec<&str> = tenant.features.iter().map(String::as_str).collect();
     let saved = diesel::sql_query(
         "UPDATE tenancy.tenants SET slug = $2, name = $3, status = $4, restores_to = $5, \
-         plan = $6, features = $7, overrides = $8 WHERE id = $1",
+         plan = $6, features = $7, overrides = $8, metadata = $9 WHERE id = $1",
     )
     .bind::<SqlUuid, _>(tenant.id.as_uuid())
     .bind::<Text, _>(tenant.slug.as_str())
@@ -292,6 +293,7 @@ async fn save(tenant: &TenantRecord, transaction: &mut Transaction) -> Result<()
     .bind::<Nullable<Text>, _>(tenant.plan.as_deref())
     .bind::<Array<Text>, _>(features)
     .bind::<Jsonb, _>(json(&tenant.overrides)?)
+    .bind::<Jsonb, _>(&tenant.metadata)
     .execute(transaction.conn())
     .await;
     match saved {
@@ -362,6 +364,8 @@ struct Row {
     features: Vec<String>,
     #[diesel(sql_type = Jsonb)]
     overrides: serde_json::Value,
+    #[diesel(sql_type = Jsonb)]
+    metadata: serde_json::Value,
     #[diesel(sql_type = Timestamptz)]
     created_at: DateTime<Utc>,
 }
@@ -390,6 +394,7 @@ impl TryFrom<Row> for TenantRecord {
             plan: row.plan,
             features: row.features.into_iter().collect::<BTreeSet<_>>(),
             overrides,
+            metadata: row.metadata,
             created_at: row.created_at,
         })
     }

@@ -5,7 +5,7 @@ use serde::ser::{Serialize, Serializer};
 
 use super::{Slug, TenantId, TenantRecord};
 use crate::isolation::Strategy;
-use crate::plan::{Feature, PlanDef};
+use crate::plan::{Feature, OnPlan};
 
 /// A tenant that was resolved **and** admitted: the only key to a connection.
 ///
@@ -16,7 +16,7 @@ use crate::plan::{Feature, PlanDef};
 pub struct Tenant {
     record: Arc<TenantRecord>,
     /// None where the application declares no plans.
-    plan: Option<&'static PlanDef>,
+    plan: Option<OnPlan>,
 }
 
 impl Tenant {
@@ -28,7 +28,7 @@ impl Tenant {
     }
 
     /// On a plan, where the application declares plans.
-    pub(crate) fn on(mut self, plan: Option<&'static PlanDef>) -> Self {
+    pub(crate) fn on(mut self, plan: Option<OnPlan>) -> Self {
         self.plan = plan;
         self
     }
@@ -55,12 +55,12 @@ impl Tenant {
     /// application declares no plans, the name that is stored.
     #[must_use]
     pub fn plan(&self) -> Option<&str> {
-        let declared = self.plan.map(|plan| plan.name);
+        let declared = self.plan.map(|plan| plan.definition.name);
         declared.or(self.record.plan.as_deref())
     }
 
-    /// What the plan offers, where the application declares plans.
-    pub(crate) fn plan_definition(&self) -> Option<&'static PlanDef> {
+    /// The plan itself, where the application declares plans.
+    pub(crate) fn on_plan(&self) -> Option<OnPlan> {
         self.plan
     }
 
@@ -81,7 +81,7 @@ impl Tenant {
             None => {
                 let by_plan = self
                     .plan
-                    .is_some_and(|plan| plan.features.contains(&feature));
+                    .is_some_and(|plan| plan.definition.features.contains(&feature));
                 by_plan || self.record.features.contains(name)
             }
         }

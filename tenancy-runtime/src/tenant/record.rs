@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use super::{InvalidSlug, Locator, Overrides, Slug, TenantId, TenantStatus};
 use crate::error::Error;
@@ -32,6 +33,9 @@ pub struct TenantRecord {
     pub features: BTreeSet<String>,
     /// The features it was granted or refused since, whatever its plan says.
     pub overrides: Overrides,
+    /// What the application keeps with the tenant, as a JSON object: see
+    /// [`TenantConfig`](crate::http::TenantConfig). It is in no answer.
+    pub metadata: Value,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
 }
@@ -50,6 +54,7 @@ impl TenantRecord {
             plan: new.plan,
             features: new.features,
             overrides: Overrides::new(),
+            metadata: new.metadata,
             // As exactly as PostgreSQL keeps it.
             created_at: Utc::now().trunc_subsecs(6),
         }
@@ -62,7 +67,8 @@ impl TenantRecord {
     }
 }
 
-/// The JSON of the management answers. Where the data lives stays inside.
+/// The JSON of the management answers. Where the data lives stays inside, and so
+/// does the metadata.
 impl Serialize for TenantRecord {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut record = serializer.serialize_struct("TenantRecord", 9)?;
@@ -104,6 +110,8 @@ pub struct NewTenant {
     pub plan: Option<String>,
     /// The features the tenant starts with.
     pub features: BTreeSet<String>,
+    /// What the application keeps with the tenant: a JSON object, empty unless set.
+    pub metadata: Value,
     /// The strategy for this tenant; `None` leaves it to the application's isolation.
     pub strategy: Option<Strategy>,
 }
@@ -150,6 +158,13 @@ impl NewTenant {
         self
     }
 
+    /// Sets what the application keeps with the tenant, a JSON object.
+    #[must_use]
+    pub fn metadata(mut self, metadata: impl Into<Value>) -> Self {
+        self.metadata = metadata.into();
+        self
+    }
+
     /// Overrides the application's choice of strategy for this tenant.
     #[must_use]
     pub fn strategy(mut self, strategy: Strategy) -> Self {
@@ -182,6 +197,7 @@ impl From<Slug> for NewTenant {
             slug,
             plan: None,
             features: BTreeSet::new(),
+            metadata: Value::Object(Map::new()),
             strategy: None,
         }
     }
@@ -197,6 +213,8 @@ struct Sent {
     plan: Option<String>,
     #[serde(default)]
     features: BTreeSet<String>,
+    #[serde(default)]
+    metadata: Map<String, Value>,
 }
 
 impl From<Sent> for NewTenant {
@@ -205,6 +223,7 @@ impl From<Sent> for NewTenant {
         new.name = sent.name.unwrap_or(new.name);
         new.plan = sent.plan;
         new.features = sent.features;
+        new.metadata = sent.metadata.into();
         new
     }
 }

@@ -1,6 +1,7 @@
 //! What tenants may use: by their plan, by what they are granted beyond it, and
 //! what becomes of a plan that nobody declares.
 
+mod config;
 mod features;
 
 use integration::database::Database;

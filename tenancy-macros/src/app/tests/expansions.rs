@@ -26,6 +26,7 @@ fn hybrid_with_everything() {
         header = "X-Tenant-ID",
         membership = "gateway",
         plans = crate::plans::Plan,
+        settings = Settings,
         audit = "database",
         embedded = "temporary",
         models(Todo, crate::plans::Plan),
