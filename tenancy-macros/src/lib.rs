@@ -15,6 +15,7 @@ mod common;
 mod handler;
 mod migrations;
 mod model;
+mod plans;
 
 use proc_macro::TokenStream;
 
@@ -31,6 +32,11 @@ pub fn shared_model(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn tenant_handler(attribute: TokenStream, item: TokenStream) -> TokenStream {
     handler::tenant_handler(attribute.into(), item.into()).into()
+}
+
+#[proc_macro_derive(Plans, attributes(plan))]
+pub fn plans(item: TokenStream) -> TokenStream {
+    plans::plans(item.into()).into()
 }
 
 #[proc_macro]

@@ -4,6 +4,8 @@
 /// [`resolve::Resolver`] and [`admit::Membership`]; the macro of the crate of this
 /// name.
 pub use async_trait::async_trait;
+#[doc = include_str!("../docs/plans.md")]
+pub use tenancy_macros::Plans;
 #[doc = include_str!("../docs/app.md")]
 pub use tenancy_macros::app;
 #[doc = include_str!("../docs/migrations.md")]
@@ -17,8 +19,10 @@ pub use tenancy_macros::tenant_model;
 pub use tenancy_runtime::app::{App, Tenancy};
 pub use tenancy_runtime::db::{self, SystemConn, TenantConn, TenantDb};
 pub use tenancy_runtime::error::{self, Error, Result};
+pub use tenancy_runtime::http::TenantConfig;
 pub use tenancy_runtime::isolation::{self, Isolation, Strategy};
 pub use tenancy_runtime::model::Owned;
+pub use tenancy_runtime::plan::Plans;
 pub use tenancy_runtime::provision::{self, Provisioner};
 pub use tenancy_runtime::resolve::{self, HeaderResolver};
 pub use tenancy_runtime::system::{self, SystemAccess};
@@ -39,8 +43,8 @@ pub mod prelude {
     pub use crate::resolve::Principal;
     pub use crate::tenant::{NewTenant, TenantRecord};
     pub use crate::{
-        App, Error, Owned, Provisioner, Result, SystemAccess, SystemConn, Tenant, TenantConn,
-        TenantDb, shared_model, tenant_handler, tenant_model,
+        App, Error, Owned, Plans, Provisioner, Result, SystemAccess, SystemConn, Tenant,
+        TenantConfig, TenantConn, TenantDb, shared_model, tenant_handler, tenant_model,
     };
     pub use axum::http::StatusCode;
     pub use axum::response::IntoResponse;
@@ -71,7 +75,7 @@ pub mod __private {
     };
     pub use tenancy_runtime::limit::{RateLimitGate, RequireRateLimit};
     pub use tenancy_runtime::model::*;
-    pub use tenancy_runtime::plan::{Feature, Per, RateLimit, RouteLimit};
+    pub use tenancy_runtime::plan::{Feature, Per, PlanDef, Plans, RateLimit, RouteLimit};
 
     /// Whether there is an embedded database in this build.
     pub const EMBEDDED: bool = cfg!(feature = "embedded");

@@ -21,6 +21,7 @@ mod limits;
 mod migrations;
 mod owned;
 mod places;
+mod plans;
 mod pooler;
 mod provisioning;
 mod races;

@@ -8,4 +8,5 @@ fn what_must_not_compile() {
     cases.compile_fail("fail/app/*.rs");
     cases.compile_fail("fail/isolation/*.rs");
     cases.compile_fail("fail/migrations/*.rs");
+    cases.compile_fail("fail/plans/*.rs");
 }

@@ -28,6 +28,8 @@ pub(super) enum Key {
     Issuer,
     Algorithm,
     Membership,
+    Plans,
+    Settings,
     Audit,
     Embedded,
     Models,
@@ -48,6 +50,8 @@ pub(super) struct Definition {
 enum Shape {
     Text,
     Texts,
+    /// The path of a type: `= Plan`.
+    Path,
     Paths,
     /// A word or a path: `= "…"` or `= Name`.
     Choice,
@@ -143,6 +147,13 @@ pub(super) const OPTIONS: Choices<Definition> = Choices {
             Key::Membership,
             Shape::Choice,
             "membership = \"gateway\"",
+        ),
+        option("plans", Key::Plans, Shape::Path, "plans = Plan"),
+        option(
+            "settings",
+            Key::Settings,
+            Shape::Path,
+            "settings = Settings",
         ),
         option("audit", Key::Audit, Shape::Choice, "audit = \"database\""),
         option(
@@ -278,7 +289,7 @@ impl Written {
         }
     }
 
-    /// The values of an option like `models(…)`.
+    /// The values of an option like `models(…)`, or that of `plans = …` and the like.
     pub(super) fn paths(&self, key: Key) -> &[Path] {
         match self.get(key).and_then(|given| given.value.as_ref()) {
             Some(Value::Paths(paths)) => paths,
@@ -324,6 +335,7 @@ impl Written {
         let value = match definition.shape {
             Shape::Text => text.parse2(rest.clone()).map(Value::Text),
             Shape::Texts => list.parse2(rest.clone()).map(Value::Texts),
+            Shape::Path => path.parse2(rest.clone()).map(Value::Paths),
             Shape::Paths => list
                 .parse2(rest.clone())
                 .map(|paths| paths.into_iter().map(|PlainPath(path)| path).collect())
@@ -343,7 +355,7 @@ impl Written {
         });
         if self.get(definition.key).is_some() {
             let advice = match definition.shape {
-                Shape::Text | Shape::Choice => "",
+                Shape::Text | Shape::Path | Shape::Choice => "",
                 Shape::Texts | Shape::Paths | Shape::Choices => {
                     "; give all its values in one place"
                 }
@@ -365,6 +377,12 @@ impl Written {
 fn text(input: ParseStream<'_>) -> syn::Result<LitStr> {
     input.parse::<Token![=]>()?;
     input.parse()
+}
+
+/// `= Name`
+fn path(input: ParseStream<'_>) -> syn::Result<Vec<Path>> {
+    input.parse::<Token![=]>()?;
+    input.parse().map(|PlainPath(path)| vec![path])
 }
 
 /// `= "…"` or `= Name`

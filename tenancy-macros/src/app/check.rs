@@ -57,6 +57,8 @@ pub(super) fn check(written: &Written, errors: &mut Errors) -> Option<App> {
         database_url_template: complete(written, &[Key::DatabaseUrlTemplate], template)?,
         resolvers: complete(written, resolvers::KEYS, resolvers)?.unwrap_or_default(),
         membership: complete(written, &[Key::Membership], membership)?,
+        plans: written.paths(Key::Plans).first().cloned(),
+        settings: written.paths(Key::Settings).first().cloned(),
         audit: complete(written, &[Key::Audit], audit)?,
         embedded: complete(written, &[Key::Embedded], embedded)?,
         models: written.paths(Key::Models).to_vec(),

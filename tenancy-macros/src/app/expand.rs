@@ -79,6 +79,8 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         Membership::Gateway => quote!(#krate::admit::Gateway),
         Membership::Own(path) => quote!(#path),
     });
+    let plans = app.plans.iter();
+    let settings = app.settings.iter();
     let audit = app.audit.iter().map(|audit| match audit {
         Audit::Database => quote!(#krate::audit::DatabaseTrail),
         Audit::Log => quote!(#krate::audit::LogTrail),
@@ -109,6 +111,8 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         #(.database_url_template(#template))*
         #(#resolvers)*
         #(.membership(#membership))*
+        #(.plans::<#plans>())*
+        #(.settings::<#settings>())*
         #(.audit(#audit))*
         #(#embedded)*
         #(.model::<#models>())*

@@ -9,6 +9,10 @@ pub(super) struct App {
     pub(super) database_url_template: Option<LitStr>,
     pub(super) resolvers: Vec<Resolver>,
     pub(super) membership: Option<Membership>,
+    /// The enum of the plans.
+    pub(super) plans: Option<Path>,
+    /// The type of tenants' metadata.
+    pub(super) settings: Option<Path>,
     pub(super) audit: Option<Audit>,
     pub(super) embedded: Option<Embedded>,
     pub(super) models: Vec<Path>,

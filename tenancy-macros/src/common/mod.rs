@@ -7,6 +7,7 @@ mod errors;
 mod function;
 mod krate;
 mod parts;
+pub(crate) mod rate;
 mod suggest;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -17,5 +18,6 @@ pub(crate) use errors::Errors;
 pub(crate) use function::Function;
 pub(crate) use krate::Crate;
 pub(crate) use parts::parts;
+pub(crate) use rate::RateLimit;
 pub(crate) use suggest::did_you_mean;
 pub(crate) use types::{first_argument, last_segment};

@@ -9,10 +9,9 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{LitStr, Path, Token};
 
-use crate::common::{Choices, Errors, parts};
+use crate::common::{Choices, Errors, RateLimit, parts, rate};
 
-use super::ir::{Feature, Method, RateLimit, TenantUse};
-use super::rate;
+use super::ir::{Feature, Method, TenantUse};
 
 /// What to write for a route, in messages.
 pub(super) const ROUTE: &str = "`#[tenant_handler(get, \"/todos\")]`";

@@ -5,10 +5,10 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Attribute, FnArg, LitStr, parse_quote};
 
-use crate::common::{Crate, Function};
+use crate::common::{Crate, Function, RateLimit};
 
 use super::attr::Written;
-use super::ir::{Feature, Handler, RateLimit, Route, TenantUse};
+use super::ir::{Feature, Handler, Route, TenantUse};
 use super::{proof, signature};
 
 /// The gated function, the struct of its name, and what that struct says.

@@ -3,6 +3,8 @@
 use proc_macro2::Ident;
 use syn::{LitStr, Path};
 
+use crate::common::RateLimit;
+
 /// What `expand` writes out.
 pub(super) struct Handler {
     pub(super) route: Option<Route>,
@@ -40,12 +42,4 @@ pub(super) enum Feature {
     Declared(Ident),
     /// A constant anywhere.
     At(Path),
-}
-
-/// How often a tenant may call the handler.
-#[derive(Clone, Copy)]
-pub(super) struct RateLimit {
-    pub(super) requests: u32,
-    /// The variant of `Per`.
-    pub(super) per: &'static str,
 }

@@ -10,7 +10,6 @@ mod expand;
 mod ir;
 mod path;
 mod proof;
-mod rate;
 mod signature;
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::http::RequestTenant;
 use crate::isolation::Strategy;
 use crate::limit::Limits;
+use crate::plan::Catalog;
 use crate::registry::TenantCache;
 use crate::resolve::{Candidate, Resolver};
 use crate::tenant::{Slug, Tenant, TenantRecord, TenantStatus};
@@ -39,6 +40,7 @@ pub struct Admission {
     data: Option<TenantPool>,
     patience: Option<Duration>,
     limits: Limits,
+    plans: Option<Arc<Catalog>>,
 }
 
 impl Admission {
@@ -56,6 +58,7 @@ impl Admission {
             data,
             patience: None,
             limits: Limits::default(),
+            plans: None,
         }
     }
 
@@ -63,6 +66,13 @@ impl Admission {
     #[must_use]
     pub(crate) fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// The plans that tenants are on.
+    #[must_use]
+    pub(crate) fn plans(mut self, plans: Option<Arc<Catalog>>) -> Self {
+        self.plans = plans;
         self
     }
 
@@ -96,12 +106,12 @@ impl Admission {
         if !proven && !self.is_member(request, &record).await? {
             return Err(Error::TenantUnresolved);
         }
-        active(record)
+        self.active(record)
     }
 
     /// Admits a tenant that the application itself names, outside of a request.
     pub(crate) async fn admit_inside(&self, slug: &Slug) -> Result<Tenant> {
-        active(self.record(slug).await?)
+        self.active(self.record(slug).await?)
     }
 
     async fn record(&self, slug: &Slug) -> Result<Arc<TenantRecord>> {
@@ -115,6 +125,20 @@ impl Admission {
         match &self.membership {
             Some(membership) => membership.admits(request, tenant).await,
             None => Ok(false),
+        }
+    }
+
+    fn active(&self, record: Arc<TenantRecord>) -> Result<Tenant> {
+        match record.status {
+            TenantStatus::Active => {
+                let plans = self.plans.as_ref();
+                let plan = plans.map(|plans| plans.plan_of(&record)).transpose()?;
+                Ok(Tenant::admitted(record).on(plan))
+            }
+            TenantStatus::Provisioning
+            | TenantStatus::Suspended
+            | TenantStatus::Deleted
+            | TenantStatus::Destroying => Err(Error::TenantInactive),
         }
     }
 
@@ -157,16 +181,6 @@ impl Admission {
             patience,
         };
         Ok((tenant, carried))
-    }
-}
-
-fn active(record: Arc<TenantRecord>) -> Result<Tenant> {
-    match record.status {
-        TenantStatus::Active => Ok(Tenant::admitted(record)),
-        TenantStatus::Provisioning
-        | TenantStatus::Suspended
-        | TenantStatus::Deleted
-        | TenantStatus::Destroying => Err(Error::TenantInactive),
     }
 }
 

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,6 +8,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 use tower::{Layer, Service};
 
 use super::start::Tenancy;
@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::http::{RouteSpec, RoutedHandler, TenantUse};
 use crate::isolation::Isolation;
 use crate::model::{Model, ModelDef};
-use crate::plan::{RateLimit, RouteLimit};
+use crate::plan::{Catalog, Plans, RouteLimit, Settings};
 use crate::problem::Problem;
 use crate::provision::{Exemption, Migration};
 use crate::registry::TenantRegistry;
@@ -62,7 +62,8 @@ pub struct App {
     pub(super) routes: Vec<Route>,
     pub(super) routers: Vec<(TenantUse, Router)>,
     pub(super) seeds: Vec<NewTenant>,
-    pub(super) plan_rate_limits: HashMap<String, RateLimit>,
+    pub(super) plans: Option<Arc<Catalog>>,
+    pub(super) settings: Settings,
     pub(super) problems: Vec<Problem>,
     pub(super) layers: Vec<Box<dyn FnOnce(Router) -> Router + Send>>,
     pub(super) on_listen: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
@@ -99,7 +100,8 @@ impl App {
             routes: Vec::new(),
             routers: Vec::new(),
             seeds: Vec::new(),
-            plan_rate_limits: HashMap::new(),
+            plans: None,
+            settings: Settings::any(),
             problems: Vec::new(),
             layers: Vec::new(),
             on_listen: None,
@@ -253,27 +255,50 @@ impl App {
         self
     }
 
-    /// Lets tenants on `plan` send so many requests, as `"5000/min"`, instead of
-    /// those that `TENANCY_RATE_LIMIT_PER_MINUTE` lets everybody send, where
-    /// `TENANCY_ENABLE_RATE_LIMITING` says that there is such a limit. The limit
-    /// of a handler (`rate_limit = "…"`) holds beside it.
+    /// The plans that tenants are on. From then on a plan or a feature that they do
+    /// not declare is refused where somebody wants it stored, and a tenant that is
+    /// stored with such a plan is not served.
+    ///
+    /// ```
+    /// use tenancy_runtime::app::App;
+    /// use tenancy_runtime::plan::{PlanDef, Plans};
+    ///
+    /// #[derive(Clone, Copy)]
+    /// struct Only;
+    ///
+    /// impl Plans for Only {
+    ///     const ALL: &'static [Self] = &[Self];
+    ///     const DEFAULT: Self = Self;
+    ///     const FEATURES: &'static [tenancy_runtime::plan::Feature] = &[];
+    ///     fn definition(self) -> &'static PlanDef {
+    ///         const { &PlanDef { name: "only", features: &[], rate_limit: None } }
+    ///     }
+    /// }
+    ///
+    /// let app = App::new("shop", "1.0.0").plans::<Only>();
+    /// ```
+    pub fn plans<P: Plans>(mut self) -> Self {
+        self.plans = Some(Arc::new(Catalog::of::<P>()));
+        self
+    }
+
+    /// The type of what the application keeps with its tenants. From then on nothing
+    /// else is stored as their metadata, and `verify` names those that have
+    /// something else; [`TenantConfig`](crate::http::TenantConfig) hands it to
+    /// handlers.
     ///
     /// ```
     /// use tenancy_runtime::app::App;
     ///
-    /// let app = App::new("shop", "1.0.0").plan_rate_limit("enterprise", "5000/min");
+    /// #[derive(serde::Deserialize)]
+    /// struct Settings {
+    ///     theme: String,
+    /// }
+    ///
+    /// let app = App::new("shop", "1.0.0").settings::<Settings>();
     /// ```
-    pub fn plan_rate_limit(mut self, plan: &str, limit: &str) -> Self {
-        match limit.parse() {
-            Ok(limit) => {
-                self.plan_rate_limits.insert(plan.to_owned(), limit);
-            }
-            Err(error) => self.problems.push(Problem::new(
-                format!("the limit of the plan `{plan}`"),
-                format!("`{limit}` {error}"),
-                "mend it in `App::plan_rate_limit`",
-            )),
-        }
+    pub fn settings<S: DeserializeOwned>(mut self) -> Self {
+        self.settings = Settings::of::<S>();
         self
     }
 

@@ -7,7 +7,9 @@ use axum::Router;
 
 use super::builder::Route;
 use crate::http::{self, TenantUse};
+use crate::isolation::Isolation;
 use crate::model::ModelDef;
+use crate::plan::Catalog;
 use crate::problem::Problem;
 use crate::resolve::Resolution;
 
@@ -62,10 +64,22 @@ pub(super) fn hidden_routes(routes: &[Route], ways: &[Resolution]) -> Vec<Proble
                 format!("the route `{}`", route.spec.path),
                 format!("is never reached: what follows `{prefix}/` is the name of a tenant"),
                 format!(
-                    "take `{prefix}` off, as tenants' routes are written without it, or name                      another prefix"
+                    "take `{prefix}` off, as tenants' routes are written without it, or name another prefix"
                 ),
             )
         })
+        .collect()
+}
+
+/// What the isolation says of plans that there are none of.
+pub(super) fn plans(plans: &Catalog, isolation: Option<&Isolation>) -> Vec<Problem> {
+    let Some(Isolation::Hybrid { premium_plans, .. }) = isolation else {
+        return Vec::new();
+    };
+    let wrong = premium_plans.iter().map(|plan| plans.plan(Some(plan)));
+    let wrong = wrong.filter_map(Result::err);
+    wrong
+        .map(|wrong| Problem::new("the premium plans", wrong, "mend `premium_plans(…)`"))
         .collect()
 }
 

@@ -1,12 +1,10 @@
 //! How often tenants may come, from what is declared and what is configured.
 
-use std::collections::HashMap;
-
 use super::builder::Route;
 use crate::config::{self, Config};
 use crate::error::Result;
 use crate::limit::{Limits, WithoutRedis};
-use crate::plan::RateLimit;
+use crate::plan::Catalog;
 use crate::problem::Problem;
 
 /// What is wrong between the routes' limits and the configuration. With a limit
@@ -21,15 +19,16 @@ pub(super) fn problems(config: &Config, routes: &[Route]) -> Option<Problem> {
 pub(super) async fn of(
     application: &'static str,
     config: &Config,
-    plans: HashMap<String, RateLimit>,
+    plans: Option<&Catalog>,
     routes: &[Route],
 ) -> Result<Limits> {
     let settings = &config.rate_limits;
-    if !plans.is_empty() && settings.every_tenant.is_none() {
+    let mut plans = plans.iter().flat_map(|plans| plans.plans());
+    if plans.any(|plan| plan.rate_limit.is_some()) && settings.every_tenant.is_none() {
         tracing::warn!("the limits of plans do nothing without TENANCY_ENABLE_RATE_LIMITING=true");
     }
     let used = settings.every_tenant.is_some() || routes.iter().any(|route| route.limit.is_some());
-    let limits = Limits::in_memory(application, settings.every_tenant, plans);
+    let limits = Limits::in_memory(application, settings.every_tenant);
     let limits = match &settings.redis_url {
         // A limit that nobody knew of at the start is one of a router that was
         // merged: without a choice it is not let through unseen.

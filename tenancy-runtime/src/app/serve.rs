@@ -7,7 +7,7 @@ use tokio::signal;
 use tokio::sync::oneshot;
 
 use super::builder::App;
-use super::start::{OnListen, Tenancy};
+use super::start::{Declared, OnListen, Tenancy};
 use crate::cli::{self, Command};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -44,10 +44,16 @@ impl App {
                 if !self.problems.is_empty() {
                     return Err(Error::CannotStart(self.problems));
                 }
-                let tables = (self.models, self.migrations, self.exempt);
+                let declared = Declared {
+                    name: self.name,
+                    models: self.models,
+                    migrations: self.migrations,
+                    exempt: self.exempt,
+                    plans: self.plans,
+                    settings: self.settings,
+                };
                 let tenancy =
-                    Tenancy::connect(self.name, &config, tables, self.membership, self.registry)
-                        .await?;
+                    Tenancy::connect(&config, declared, self.membership, self.registry).await?;
                 let tenancy = tenancy.with_seeds(self.seeds);
                 let outcome = cli::manage(command, &tenancy).await;
                 tenancy.stop().await?;

@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::http::{self, OriginLayer, TenantUse};
 use crate::isolation::{Isolation, Strategy};
 use crate::model::ModelDef;
+use crate::plan::{Catalog, Settings};
 use crate::problem::Problem;
 use crate::provision::migrations::{self, Migration};
 use crate::provision::{Exemption, Provisioner, Tables, TenantDatabases};
@@ -70,6 +71,16 @@ pub struct Tenancy {
     pub(super) data: Option<(TenantPool, Tables, Isolation, Data)>,
 }
 
+/// What an application is made of, beside its routes.
+pub(super) struct Declared {
+    pub(super) name: &'static str,
+    pub(super) models: Vec<&'static ModelDef>,
+    pub(super) migrations: &'static [Migration],
+    pub(super) exempt: Vec<Exemption>,
+    pub(super) plans: Option<Arc<Catalog>>,
+    pub(super) settings: Settings,
+}
+
 impl App {
     pub(super) async fn start_parts(self, config: Config) -> Result<(Tenancy, Router, OnListen)> {
         let mut problems = self.problems;
@@ -80,15 +91,28 @@ impl App {
             problems.extend(declared::nobody_decides(&self.routes, &self.routers, ways));
         }
         problems.extend(limits::problems(&config, &self.routes));
+        if let Some(plans) = &self.plans {
+            problems.extend(declared::plans(plans, config.isolation.as_ref()));
+        }
         upkeep::refuse(problems)?;
-        let limits = limits::of(self.name, &config, self.plan_rate_limits, &self.routes).await?;
-        let tables = (self.models, self.migrations, self.exempt);
-        let tenancy =
-            Tenancy::connect(self.name, &config, tables, self.membership, self.registry).await?;
+        let plans = self.plans.as_deref();
+        let limits = limits::of(self.name, &config, plans, &self.routes).await?;
+        let declared = Declared {
+            name: self.name,
+            models: self.models,
+            migrations: self.migrations,
+            exempt: self.exempt,
+            plans: self.plans,
+            settings: self.settings,
+        };
+        let tenancy = Tenancy::connect(&config, declared, self.membership, self.registry).await?;
         let mut tenancy = tenancy.with_seeds(self.seeds);
         tenancy.admission = tenancy.admission.limits(limits);
         tenancy.stand_up().await?;
         tenancy.seed().await?;
+        for problem in tenancy.unfit().await? {
+            tracing::error!("{problem}");
+        }
         tenancy.start_tending().await?;
         let audit = audit::Configured(self.audit);
         let router = wired(|| router(&tenancy, self.routes, self.routers, audit))?;
@@ -104,16 +128,19 @@ impl App {
 impl Tenancy {
     /// Connects what the configuration names; nothing is changed yet.
     pub(super) async fn connect(
-        application: &str,
         config: &Config,
-        (models, migrations, exempt): (
-            Vec<&'static ModelDef>,
-            &'static [Migration],
-            Vec<Exemption>,
-        ),
+        declared: Declared,
         membership: Option<Arc<dyn Membership>>,
         registry: Option<Arc<dyn TenantRegistry>>,
     ) -> Result<Self> {
+        let Declared {
+            name,
+            models,
+            migrations,
+            exempt,
+            plans,
+            settings,
+        } = declared;
         let ways = config.resolution.iter().map(Resolution::resolver);
         let resolver = Arc::new(Chain::new(ways.collect()));
         let Some(isolation) = config.isolation.clone() else {
@@ -134,13 +161,15 @@ impl Tenancy {
                 .into());
             }
             let registry = registry.unwrap_or_else(|| Arc::new(MemoryRegistry::new()));
-            let tenants = TenantCache::new(
-                Arc::clone(&registry),
-                remembered(config, application, &*registry)?,
-            );
+            let tenants =
+                TenantCache::new(Arc::clone(&registry), remembered(config, name, &*registry)?);
             return Ok(Self {
-                admission: Admission::new(resolver, tenants.clone(), None).membership(membership),
+                admission: Admission::new(resolver, tenants.clone(), None)
+                    .membership(membership)
+                    .plans(plans.clone()),
                 provisioner: Provisioner::new(Arc::clone(&registry), None)
+                    .plans(plans)
+                    .settings(settings)
                     .remembered(tenants.clone())
                     .max_tenants(config.max_tenants),
                 registry,
@@ -169,7 +198,8 @@ impl Tenancy {
             .with_exempt(exempt);
         let databases = upkeep::tenant_databases(config, &data, &tables);
         let pool = TenantPool::new(data.app.clone(), shared)
-            .with_databases(databases.as_ref().map(|all| all.pools().clone()));
+            .with_databases(databases.as_ref().map(|all| all.pools().clone()))
+            .with_plans(plans.clone());
         let tables = tables.with_databases(databases);
         if isolation.strategies().contains(&Strategy::Database) {
             tables.databases()?;
@@ -189,11 +219,11 @@ impl Tenancy {
             Arc::clone(&registry),
             Some((isolation.clone(), tables.clone())),
         );
-        let tenants = TenantCache::new(
-            Arc::clone(&registry),
-            remembered(config, application, &*registry)?,
-        );
+        let tenants =
+            TenantCache::new(Arc::clone(&registry), remembered(config, name, &*registry)?);
         let provisioner = provisioner
+            .plans(plans.clone())
+            .settings(settings)
             .remembered(tenants.clone())
             .max_tenants(config.max_tenants)
             .standby(config.standby);
@@ -204,6 +234,7 @@ impl Tenancy {
         Ok(Self {
             admission: Admission::new(resolver, tenants.clone(), Some(pool.clone()))
                 .membership(membership)
+                .plans(plans)
                 .patience(config.pool_timeout),
             provisioner,
             registry,

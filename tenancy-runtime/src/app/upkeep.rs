@@ -121,8 +121,21 @@ impl Tenancy {
         self.verify_those_of(None).await
     }
 
+    /// What is stored of tenants and is not as the application declares: plans,
+    /// features, settings. Each such tenant is refused when it comes, and holds up
+    /// nobody else.
+    pub(super) async fn unfit(&self) -> Result<Vec<Problem>> {
+        let tenants = self.provisioner.all().await?;
+        let problems = tenants
+            .iter()
+            .flat_map(|tenant| self.provisioner.problems(tenant));
+        Ok(problems.collect())
+    }
+
     async fn verify_those_of(&self, only: Option<&Slug>) -> Result<Vec<Problem>> {
         let mut problems = self.verify_main(only).await?;
+        // Where the registry cannot be read, that has been said.
+        problems.extend(self.unfit().await.unwrap_or_default());
         let Some((_, tables, ..)) = &self.data else {
             return Ok(problems);
         };

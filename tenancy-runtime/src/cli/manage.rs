@@ -27,6 +27,24 @@ pub(crate) async fn manage(command: Command, tenancy: &Tenancy) -> Result<()> {
         }
         Command::List => print(&provisioner.all().await?),
         Command::Create(new) => print(&[provisioner.provision(new).await?]),
+        Command::Plan(slug, plan) => {
+            print(&[there(&slug, provisioner.set_plan(&slug, &plan).await)?])
+        }
+        Command::Grant(slug, feature, until) => {
+            let granted = provisioner.grant(&slug, feature, until).await;
+            print_features(&there(&slug, granted)?)
+        }
+        Command::Revoke(slug, feature, until) => {
+            let revoked = provisioner.revoke(&slug, feature, until).await;
+            print_features(&there(&slug, revoked)?)
+        }
+        Command::Reset(slug, feature) => {
+            print_features(&there(&slug, provisioner.reset(&slug, feature).await)?)
+        }
+        Command::Metadata(slug, metadata) => print(&[there(
+            &slug,
+            provisioner.set_metadata(&slug, metadata).await,
+        )?]),
         Command::Suspend(slugs) => print_all(provisioner.suspend_all(&slugs).await),
         Command::Activate(slugs) => print_all(provisioner.activate_all(&slugs).await),
         Command::Rename(slug, to) => print(&[there(&slug, provisioner.rename(&slug, &to).await)?]),
@@ -68,6 +86,30 @@ fn print_all(results: Vec<(Slug, Result<TenantRecord>)>) -> Result<()> {
 fn print_receipt(receipt: &Receipt) -> Result<()> {
     let json = serde_json::to_string_pretty(receipt).map_err(Error::internal)?;
     say(&json)
+}
+
+/// What a tenant has or lacks whatever its plan says.
+fn print_features(tenant: &TenantRecord) -> Result<()> {
+    let (slug, plan) = (&tenant.slug, tenant.plan.as_deref().unwrap_or("-"));
+    let mut lines = vec![format!("{slug} is on the plan {plan}, and beside that:")];
+    lines.extend(
+        tenant
+            .features
+            .iter()
+            .map(|feature| format!("  {feature} since it was registered")),
+    );
+    lines.extend(tenant.overrides.iter().map(|(feature, exception)| {
+        let word = if exception.granted {
+            "granted"
+        } else {
+            "revoked"
+        };
+        match exception.until {
+            Some(until) => format!("  {feature} {word} until {until}"),
+            None => format!("  {feature} {word}"),
+        }
+    }));
+    say(&lines.join("\n"))
 }
 
 fn say(line: &str) -> Result<()> {

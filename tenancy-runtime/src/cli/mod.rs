@@ -8,6 +8,9 @@ pub(crate) use manage::manage;
 #[cfg(feature = "cli")]
 pub(crate) use parse::parse;
 
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
 use crate::tenant::NewTenant;
 use crate::tenant::Slug;
 
@@ -26,6 +29,16 @@ pub(crate) enum Command {
     List,
     /// To register a tenant.
     Create(NewTenant),
+    /// To put a tenant on another plan.
+    Plan(Slug, String),
+    /// To give a tenant a feature, until a time or for good.
+    Grant(Slug, String, Option<DateTime<Utc>>),
+    /// To take one from it, until a time or for good.
+    Revoke(Slug, String, Option<DateTime<Utc>>),
+    /// To leave a feature to its plan again.
+    Reset(Slug, String),
+    /// To store other metadata of a tenant.
+    Metadata(Slug, Value),
     /// To keep tenants out.
     Suspend(Vec<Slug>),
     /// To let suspended tenants in again.

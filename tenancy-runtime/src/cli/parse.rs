@@ -1,6 +1,8 @@
 use std::fmt::Write as _;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use serde_json::Value;
 
 use super::Command;
 use crate::config::variables;
@@ -48,6 +50,38 @@ enum Tenants {
         /// A feature the tenant has; may be repeated
         #[arg(long = "feature", value_name = "FEATURE")]
         features: Vec<String>,
+        /// What the application keeps with it, as a JSON object
+        #[arg(long, value_name = "JSON", value_parser = json)]
+        metadata: Option<Value>,
+    },
+    /// Put a tenant on another plan
+    Plan {
+        /// The tenant's public name
+        #[arg(value_parser = slug)]
+        slug: Slug,
+        /// The plan
+        plan: String,
+    },
+    /// Give a tenant a feature, whatever its plan says
+    Grant(Exception),
+    /// Take a feature from a tenant, whatever its plan says
+    Revoke(Exception),
+    /// Leave a feature to a tenant's plan again
+    Reset {
+        /// The tenant's public name
+        #[arg(value_parser = slug)]
+        slug: Slug,
+        /// The feature
+        feature: String,
+    },
+    /// Store other metadata of a tenant
+    Metadata {
+        /// The tenant's public name
+        #[arg(value_parser = slug)]
+        slug: Slug,
+        /// All of it, as a JSON object
+        #[arg(value_name = "JSON", value_parser = json)]
+        metadata: Value,
     },
     /// Keep tenants out; their data stays
     Suspend {
@@ -99,6 +133,30 @@ enum Tenants {
     },
 }
 
+#[derive(Args)]
+struct Exception {
+    /// The tenant's public name
+    #[arg(value_parser = slug)]
+    slug: Slug,
+    /// The feature
+    feature: String,
+    /// The end of it: a date (its first moment in UTC) or a time (RFC 3339) [default: none]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<DateTime<Utc>>,
+}
+
+/// A date or a time with its offset.
+fn time(text: &str) -> Result<DateTime<Utc>, chrono::ParseError> {
+    match text.parse::<NaiveDate>() {
+        Ok(date) => Ok(date.and_time(NaiveTime::MIN).and_utc()),
+        Err(_) => DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()),
+    }
+}
+
+fn json(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
 fn slug(text: &str) -> Result<Slug, InvalidSlug> {
     text.parse()
 }
@@ -136,13 +194,20 @@ impl From<Tenants> for Command {
                 name,
                 plan,
                 features,
+                metadata,
             } => {
                 let mut new = NewTenant::from(slug);
                 new.name = name.unwrap_or(new.name);
                 new.plan = plan;
                 new.features.extend(features);
+                new.metadata = metadata.unwrap_or(new.metadata);
                 Self::Create(new)
             }
+            Tenants::Plan { slug, plan } => Self::Plan(slug, plan),
+            Tenants::Grant(of) => Self::Grant(of.slug, of.feature, of.until),
+            Tenants::Revoke(of) => Self::Revoke(of.slug, of.feature, of.until),
+            Tenants::Reset { slug, feature } => Self::Reset(slug, feature),
+            Tenants::Metadata { slug, metadata } => Self::Metadata(slug, metadata),
             Tenants::Suspend { slugs } => Self::Suspend(slugs),
             Tenants::Activate { slugs } => Self::Activate(slugs),
             Tenants::Rename { slug, to } => Self::Rename(slug, to),
@@ -190,10 +255,31 @@ mod tests {
         assert_eq!(parsed(&["verify"]), Command::Verify);
         assert_eq!(parsed(&["tenants", "list"]), Command::List);
         let globex: Slug = "globex".parse().unwrap();
+        let new_year = "2027-01-01T00:00:00Z".parse().unwrap();
         for (line, command) in [
             (
                 "suspend acme-corp globex",
                 Command::Suspend(vec![acme.clone(), globex.clone()]),
+            ),
+            (
+                "plan acme-corp pro",
+                Command::Plan(acme.clone(), "pro".to_owned()),
+            ),
+            (
+                "grant acme-corp exports --until 2027-01-01",
+                Command::Grant(acme.clone(), "exports".to_owned(), Some(new_year)),
+            ),
+            (
+                "revoke acme-corp exports --until 2027-01-01T01:00:00+01:00",
+                Command::Revoke(acme.clone(), "exports".to_owned(), Some(new_year)),
+            ),
+            (
+                "reset acme-corp exports",
+                Command::Reset(acme.clone(), "exports".to_owned()),
+            ),
+            (
+                "metadata acme-corp {\"theme\":\"dark\"}",
+                Command::Metadata(acme.clone(), serde_json::json!({"theme": "dark"})),
             ),
             ("activate acme-corp", Command::Activate(vec![acme.clone()])),
             (

@@ -73,6 +73,7 @@ fn every_variable_of_the_table_is_read() {
         ("TENANCY_CACHE_ENABLED", "false"),
         ("TENANCY_CACHE_SIZE", "500"),
         ("TENANCY_CACHE_OUTAGE_LIMIT", "0"),
+        ("TENANCY_CACHE_SECOND_LEVEL", "true"),
         ("TENANCY_MAX_TENANTS", "12"),
         ("TENANCY_STANDBY", "3"),
         ("TENANCY_POOL_SIZE", "1000"),
@@ -122,6 +123,7 @@ fn every_variable_of_the_table_is_read() {
         (config.cache_size, config.cache_outage_limit),
         (500, Duration::ZERO)
     );
+    assert!(config.cache_second_level);
     assert_eq!(config.max_tenants, Some(12));
     assert_eq!(config.pool_size, 1000);
     assert_eq!((config.database_pool_size, config.max_connections), (2, 20));

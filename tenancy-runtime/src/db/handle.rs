@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use super::conn::TenantConn;
 use super::databases::Databases;
 use super::pool::Pool;
 use crate::error::{Error, Result};
 use crate::isolation::Scope;
+use crate::plan::Catalog;
 use crate::tenant::{DatabaseAddress, Locator, SchemaName, Tenant, TenantRecord};
 
 /// The application role's pools, from which admitted tenants get their handles.
@@ -11,6 +14,7 @@ pub struct TenantPool {
     pool: Pool,
     shared: SchemaName,
     databases: Option<Databases>,
+    plans: Option<Arc<Catalog>>,
 }
 
 impl TenantPool {
@@ -21,6 +25,7 @@ impl TenantPool {
             pool,
             shared,
             databases: None,
+            plans: None,
         }
     }
 
@@ -28,6 +33,13 @@ impl TenantPool {
     #[must_use]
     pub fn with_databases(mut self, databases: Option<Databases>) -> Self {
         self.databases = databases;
+        self
+    }
+
+    /// Knows the plans of tenants that nobody admitted.
+    #[must_use]
+    pub(crate) fn with_plans(mut self, plans: Option<Arc<Catalog>>) -> Self {
+        self.plans = plans;
         self
     }
 
@@ -45,7 +57,9 @@ impl TenantPool {
     /// The handle of a tenant that nobody admitted: for system access, which
     /// leaves its own trail.
     pub(crate) fn of_record(&self, tenant: &TenantRecord) -> Result<TenantDb> {
-        self.handle(Tenant::admitted(tenant.clone()))
+        let plans = self.plans.as_ref();
+        let plan = plans.map(|plans| plans.plan_of(tenant)).transpose()?;
+        self.handle(Tenant::admitted(tenant.clone()).on(plan))
     }
 
     fn handle(&self, tenant: Tenant) -> Result<TenantDb> {

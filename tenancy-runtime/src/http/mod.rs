@@ -8,6 +8,7 @@ mod host;
 mod origin;
 mod route;
 mod spool;
+mod tenant_config;
 
 pub use body::{Json, Path, Query};
 pub(crate) use extract::{RequestTenant, carried, refuse_for_tenants};
@@ -19,3 +20,4 @@ pub use origin::{InvalidProxies, Origin, TrustedProxies};
 pub(crate) use route::same_path;
 pub use route::{RouteFunction, RouteSpec, RoutedHandler, TenantUse, Verb, is_taken, routing};
 pub(crate) use spool::Spool;
+pub use tenant_config::TenantConfig;

@@ -32,7 +32,6 @@ mod redis;
 mod tests;
 mod window;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -70,7 +69,6 @@ struct Inner {
     )]
     application: &'static str,
     every: Option<RateLimit>,
-    plans: HashMap<String, RateLimit>,
     store: Store,
 }
 
@@ -95,17 +93,12 @@ struct Reading {
 
 impl Limits {
     /// Limits that are counted in this process. `every` is for all requests of a
-    /// tenant together, unless `plans` has one for its plan.
-    pub(crate) fn in_memory(
-        application: &'static str,
-        every: Option<RateLimit>,
-        plans: HashMap<String, RateLimit>,
-    ) -> Self {
+    /// tenant together, unless its plan has one.
+    pub(crate) fn in_memory(application: &'static str, every: Option<RateLimit>) -> Self {
         let store = Store::Memory(MemoryStore::new(memory::MOST));
         Self(Arc::new(Inner {
             application,
             every,
-            plans,
             store,
         }))
     }
@@ -114,15 +107,11 @@ impl Limits {
     #[cfg(feature = "redis")]
     pub(crate) fn in_redis(self, url: &SecretString, without: WithoutRedis) -> Result<Self> {
         let Inner {
-            application,
-            every,
-            plans,
-            ..
+            application, every, ..
         } = &*self.0;
         Ok(Self(Arc::new(Inner {
             application,
             every: *every,
-            plans: plans.clone(),
             store: Store::Redis(Box::new(redis::RedisStore::new(url, without)?)),
         })))
     }
@@ -163,8 +152,8 @@ impl Limits {
     /// What holds for all requests of a tenant together.
     fn of_tenant(&self, tenant: &Tenant) -> Option<RateLimit> {
         let every = self.0.every?;
-        let plan = tenant.plan().and_then(|plan| self.0.plans.get(plan));
-        Some(plan.copied().unwrap_or(every))
+        let plan = tenant.on_plan().and_then(|plan| plan.definition.rate_limit);
+        Some(plan.unwrap_or(every))
     }
 
     /// Counts for `counters`; `None` is for a request that is not counted.
@@ -180,7 +169,7 @@ impl Limits {
 impl Default for Limits {
     /// No limit for all requests.
     fn default() -> Self {
-        Self::in_memory("", None, HashMap::new())
+        Self::in_memory("", None)
     }
 }
 

@@ -1,12 +1,26 @@
 //! What a tenant may use, and how often ([`RateLimit`]). Features are declared once, by
 //! [`features!`](crate::features), and handlers name the generated constants,
 //! so a misspelt one does not compile.
+//!
+//! [`Plans`] bundle them: an enum, since `match` then knows every plan, and a
+//! derive, since the enum stays as it was written whatever is wrong with its
+//! attributes. Which plan a tenant is on is stored by name, as is what it was
+//! granted or refused beyond that ([`Override`](crate::tenant::Override)). All of
+//! it comes with the tenant from memory: a gate asks nobody. A stored name that
+//! is not declared any more is an error that names the tenant, and never the
+//! default plan. Without plans the features stored with a tenant are what it has.
 
+mod catalog;
+mod plans;
 mod rate;
+mod settings;
 
 use std::fmt;
 
+pub(crate) use catalog::{Catalog, OnPlan};
+pub use plans::{PlanDef, Plans};
 pub use rate::{InvalidRateLimit, Per, RateLimit, RouteLimit};
+pub(crate) use settings::Settings;
 
 /// A feature of the application, declared by [`features!`](crate::features).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -26,6 +26,7 @@ mod inventory;
 mod keys;
 mod life;
 pub(crate) mod migrations;
+mod plan;
 pub mod probe;
 mod relations;
 mod rights;
@@ -41,6 +42,7 @@ use tokio::sync::Mutex;
 
 use crate::error::{Error, Result};
 use crate::isolation::{Isolation, Strategy};
+use crate::plan::{Catalog, Settings};
 use crate::registry::{TenantCache, TenantRegistry};
 use crate::tenant::{Locator, NewTenant, Slug, TenantId, TenantRecord, TenantStatus};
 
@@ -76,6 +78,8 @@ pub struct Provisioner {
     data: Option<(Isolation, Tables)>,
     max_tenants: Option<u32>,
     standby: Standby,
+    plans: Option<Arc<Catalog>>,
+    settings: Settings,
     /// What this process remembers of tenants.
     remembered: Option<TenantCache>,
     /// Held while a tenant changes in a registry that cannot lock it.
@@ -92,6 +96,8 @@ impl Provisioner {
             data,
             max_tenants: None,
             standby: Standby::default(),
+            plans: None,
+            settings: Settings::any(),
             remembered: None,
             alone: Arc::default(),
         }
@@ -102,6 +108,20 @@ impl Provisioner {
     #[must_use]
     pub fn max_tenants(mut self, max_tenants: Option<u32>) -> Self {
         self.max_tenants = max_tenants;
+        self
+    }
+
+    /// Knows the plans and features that tenants may have.
+    #[must_use]
+    pub(crate) fn plans(mut self, plans: Option<Arc<Catalog>>) -> Self {
+        self.plans = plans;
+        self
+    }
+
+    /// Knows what the metadata of tenants is.
+    #[must_use]
+    pub(crate) fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
         self
     }
 
@@ -128,13 +148,18 @@ impl Provisioner {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidInput`] for a name, plan or feature that is none,
+    /// [`Error::InvalidInput`] for a name, plan or feature that is none or is not
+    /// declared and for metadata that is none of the application's settings,
     /// [`Error::Conflict`] when the slug is taken, [`Error::PlaceTaken`] when what
     /// would be the tenant's schema or database is there already and somebody
     /// else's, [`Error::Unavailable`] when the owner's login is not configured or
     /// a server is away, and those of the database.
     pub async fn provision(&self, new: NewTenant) -> Result<TenantRecord> {
         new.check()?;
+        if let Some(plans) = &self.plans {
+            plans.check_new(&new)?;
+        }
+        self.settings.check(&new.metadata)?;
         let id = TenantId::generate();
         let Some((isolation, tables)) = &self.data else {
             let record = TenantRecord::new(id, new, None);
@@ -144,7 +169,8 @@ impl Provisioner {
             self.changed(&record.slug).await;
             return Ok(record);
         };
-        let chosen = isolation.choose(new.slug.as_str(), new.plan.as_deref());
+        let default = self.plans.as_ref().map(|plans| plans.default_plan().name);
+        let chosen = isolation.choose(new.slug.as_str(), new.plan.as_deref().or(default));
         let strategy = new.strategy.unwrap_or(chosen);
         let record = match self.provision_from_standby(tables, &new, strategy).await? {
             Some(record) => record,

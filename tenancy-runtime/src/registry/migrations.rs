@@ -12,7 +12,15 @@ use crate::model::quoted;
 use crate::problem::Problem;
 
 /// Each step runs once, in order, and is never edited after a release.
-const STEPS: &[&str] = &[TENANTS, LIFE, SYSTEM_ACCESS, STANDBY, CHANGES];
+const STEPS: &[&str] = &[
+    TENANTS,
+    LIFE,
+    SYSTEM_ACCESS,
+    STANDBY,
+    CHANGES,
+    OVERRIDES,
+    METADATA,
+];
 
 /// The keys that keep two tenants out of one place.
 pub(super) const OWN_PLACE: [&str; 2] = ["tenants_own_schema", "tenants_own_database"];
@@ -115,6 +123,15 @@ const CHANGES: &str = "
     -- Also where a session switches triggers off, and for what is replicated here.
     ALTER TABLE tenancy.tenants ENABLE ALWAYS TRIGGER announce,
         ENABLE ALWAYS TRIGGER announce_all";
+
+/// Features granted to tenants or refused them, by name.
+const OVERRIDES: &str = "
+    ALTER TABLE tenancy.tenants ADD COLUMN overrides jsonb NOT NULL DEFAULT '{}'";
+
+/// What an application keeps with its tenants.
+const METADATA: &str = "
+    ALTER TABLE tenancy.tenants ADD COLUMN metadata jsonb NOT NULL DEFAULT '{}'
+        CHECK (jsonb_typeof(metadata) = 'object')";
 
 /// Held while the schema `tenancy` changes, so that of several processes one
 /// changes it.

@@ -27,7 +27,7 @@ pub struct PostgresRegistry {
 }
 
 const COLUMNS: &str = "id, slug, name, status, restores_to, strategy, schema_name, \
-    database_host, database_port, database_name, plan, features, created_at";
+    database_host, database_port, database_name, plan, features, overrides, metadata, created_at";
 
 impl PostgresRegistry {
     /// Reads through the application role's pool, and writes through the
@@ -214,7 +214,7 @@ async fn insert(
     let features: Vec<&str> = tenant.features.iter().map(String::as_str).collect();
     let sql = format!(
         "INSERT INTO tenancy.tenants ({COLUMNS}) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
          ON CONFLICT (slug) DO NOTHING"
     );
     let inserted = diesel::sql_query(sql)
@@ -230,6 +230,8 @@ async fn insert(
         .bind::<Nullable<Text>, _>(place.database_name)
         .bind::<Nullable<Text>, _>(tenant.plan.as_deref())
         .bind::<Array<Text>, _>(features)
+        .bind::<Jsonb, _>(json(&tenant.overrides)?)
+        .bind::<Jsonb, _>(&tenant.metadata)
         .bind::<Timestamptz, _>(tenant.created_at)
         .execute(transaction.conn())
         .await
@@ -281,7 +283,7 @@ async fn save(tenant: &TenantRecord, transaction: &mut Transaction) -> Result<()
     let features: Vec<&str> = tenant.features.iter().map(String::as_str).collect();
     let saved = diesel::sql_query(
         "UPDATE tenancy.tenants SET slug = $2, name = $3, status = $4, restores_to = $5, \
-         plan = $6, features = $7 WHERE id = $1",
+         plan = $6, features = $7, overrides = $8, metadata = $9 WHERE id = $1",
     )
     .bind::<SqlUuid, _>(tenant.id.as_uuid())
     .bind::<Text, _>(tenant.slug.as_str())
@@ -290,6 +292,8 @@ async fn save(tenant: &TenantRecord, transaction: &mut Transaction) -> Result<()
     .bind::<Nullable<Text>, _>(tenant.restores_to.map(TenantStatus::as_str))
     .bind::<Nullable<Text>, _>(tenant.plan.as_deref())
     .bind::<Array<Text>, _>(features)
+    .bind::<Jsonb, _>(json(&tenant.overrides)?)
+    .bind::<Jsonb, _>(&tenant.metadata)
     .execute(transaction.conn())
     .await;
     match saved {
@@ -329,11 +333,15 @@ async fn keep(receipt: &Receipt, on_conflict: &str, transaction: &mut Transactio
     diesel::sql_query(sql)
         .bind::<SqlUuid, _>(receipt.id.as_uuid())
         .bind::<Text, _>(receipt.slug.as_str())
-        .bind::<Jsonb, _>(serde_json::to_value(receipt).map_err(Error::internal)?)
+        .bind::<Jsonb, _>(json(receipt)?)
         .bind::<Timestamptz, _>(receipt.destroyed_at)
         .execute(transaction.conn())
         .await?;
     Ok(())
+}
+
+fn json(value: &impl serde::Serialize) -> Result<serde_json::Value> {
+    serde_json::to_value(value).map_err(Error::internal)
 }
 
 #[derive(QueryableByName)]
@@ -354,6 +362,10 @@ struct Row {
     plan: Option<String>,
     #[diesel(sql_type = Array<Text>)]
     features: Vec<String>,
+    #[diesel(sql_type = Jsonb)]
+    overrides: serde_json::Value,
+    #[diesel(sql_type = Jsonb)]
+    metadata: serde_json::Value,
     #[diesel(sql_type = Timestamptz)]
     created_at: DateTime<Utc>,
 }
@@ -364,6 +376,13 @@ impl TryFrom<Row> for TenantRecord {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self> {
+        let overrides = serde_json::from_value(row.overrides).map_err(|error| {
+            Error::internal(Problem::new(
+                format!("the tenant `{}` as it is stored", row.slug),
+                format!("has `overrides` that are none: {error}"),
+                "mend them in `tenancy.tenants`, as {\"feature\": {\"granted\": true}}",
+            ))
+        })?;
         let restores_to = row.restores_to.as_deref().map(str::parse).transpose();
         Ok(Self {
             id: TenantId::try_from(row.id).map_err(Error::internal)?,
@@ -374,6 +393,8 @@ impl TryFrom<Row> for TenantRecord {
             name: row.name,
             plan: row.plan,
             features: row.features.into_iter().collect::<BTreeSet<_>>(),
+            overrides,
+            metadata: row.metadata,
             created_at: row.created_at,
         })
     }

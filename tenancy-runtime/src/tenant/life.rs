@@ -83,7 +83,7 @@ impl TenantRecord {
         Ok(())
     }
 
-    fn refuse(&self, step: &str) -> Error {
+    pub(crate) fn refuse(&self, step: &str) -> Error {
         let slug = &self.slug;
         let (is, remedy) = match self.status {
             Provisioning => (

@@ -7,6 +7,7 @@ mod admitted;
 mod id;
 mod life;
 mod locator;
+mod overrides;
 mod receipt;
 mod record;
 mod slug;
@@ -18,7 +19,9 @@ pub use locator::{
     DatabaseAddress, DatabaseName, InvalidDatabaseName, InvalidHost, InvalidSchemaName, Locator,
     SchemaName,
 };
+pub use overrides::{Override, Overrides};
 pub use receipt::Receipt;
+pub(crate) use record::check_name;
 pub use record::{NewTenant, TenantRecord};
 pub use slug::{InvalidSlug, Slug};
 pub use status::{InvalidStatus, TenantStatus};

@@ -3,8 +3,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
 
-use super::{InvalidSlug, Locator, Slug, TenantId, TenantStatus};
+use super::{InvalidSlug, Locator, Overrides, Slug, TenantId, TenantStatus};
 use crate::error::Error;
 use crate::isolation::Strategy;
 use crate::problem::shown;
@@ -28,8 +29,13 @@ pub struct TenantRecord {
     pub locator: Option<Locator>,
     /// The plan the tenant is on, if any.
     pub plan: Option<String>,
-    /// The features the tenant has.
+    /// The features the tenant has besides those of its plan.
     pub features: BTreeSet<String>,
+    /// The features it was granted or refused since, whatever its plan says.
+    pub overrides: Overrides,
+    /// What the application keeps with the tenant, as a JSON object: see
+    /// [`TenantConfig`](crate::http::TenantConfig). It is in no answer.
+    pub metadata: Value,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
 }
@@ -47,6 +53,8 @@ impl TenantRecord {
             locator,
             plan: new.plan,
             features: new.features,
+            overrides: Overrides::new(),
+            metadata: new.metadata,
             // As exactly as PostgreSQL keeps it.
             created_at: Utc::now().trunc_subsecs(6),
         }
@@ -59,10 +67,11 @@ impl TenantRecord {
     }
 }
 
-/// The JSON of the management answers. Where the data lives stays inside.
+/// The JSON of the management answers. Where the data lives stays inside, and so
+/// does the metadata.
 impl Serialize for TenantRecord {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut record = serializer.serialize_struct("TenantRecord", 8)?;
+        let mut record = serializer.serialize_struct("TenantRecord", 9)?;
         record.serialize_field("id", &self.id)?;
         record.serialize_field("identifier", &self.slug)?;
         record.serialize_field("name", &self.name)?;
@@ -70,6 +79,7 @@ impl Serialize for TenantRecord {
         record.serialize_field("isolation_strategy", &self.strategy())?;
         record.serialize_field("plan", &self.plan)?;
         record.serialize_field("features", &self.features)?;
+        record.serialize_field("overrides", &self.overrides)?;
         record.serialize_field("created_at", &self.created_at)?;
         record.end()
     }
@@ -100,6 +110,8 @@ pub struct NewTenant {
     pub plan: Option<String>,
     /// The features the tenant starts with.
     pub features: BTreeSet<String>,
+    /// What the application keeps with the tenant: a JSON object, empty unless set.
+    pub metadata: Value,
     /// The strategy for this tenant; `None` leaves it to the application's isolation.
     pub strategy: Option<Strategy>,
 }
@@ -114,29 +126,15 @@ impl NewTenant {
         Ok(slug.parse::<Slug>()?.into())
     }
 
-    /// Checks the names that are not a slug: 1 to 200 characters, of which none
-    /// is a control character and not all are blank.
+    /// Checks the names that are not a slug.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        const LONGEST: usize = 200;
-        let good = |text: &str| {
-            !text.trim().is_empty()
-                && text.chars().count() <= LONGEST
-                && !text.chars().any(char::is_control)
-        };
         let plan = self.plan.iter().map(|plan| ("plan", plan));
         let features = self.features.iter().map(|feature| ("feature", feature));
         let mut all = [("name", &self.name)]
             .into_iter()
             .chain(plan)
             .chain(features);
-        match all.find(|(_, text)| !good(text)) {
-            None => Ok(()),
-            Some((what, text)) => Err(Error::InvalidInput(format!(
-                "a tenant's {what} has 1 to {LONGEST} characters, none of them a control \
-                 character; got `{}`",
-                shown(text)
-            ))),
-        }
+        all.try_for_each(|(what, text)| check_name(what, text))
     }
 
     /// Sets the name for people.
@@ -160,12 +158,36 @@ impl NewTenant {
         self
     }
 
+    /// Sets what the application keeps with the tenant, a JSON object.
+    #[must_use]
+    pub fn metadata(mut self, metadata: impl Into<Value>) -> Self {
+        self.metadata = metadata.into();
+        self
+    }
+
     /// Overrides the application's choice of strategy for this tenant.
     #[must_use]
     pub fn strategy(mut self, strategy: Strategy) -> Self {
         self.strategy = Some(strategy);
         self
     }
+}
+
+/// Refuses a name of a tenant's that is none: it has 1 to 200 characters, of which
+/// none is a control character and not all are blank.
+pub(crate) fn check_name(what: &str, text: &str) -> Result<(), Error> {
+    const LONGEST: usize = 200;
+    let good = !text.trim().is_empty()
+        && text.chars().count() <= LONGEST
+        && !text.chars().any(char::is_control);
+    if good {
+        return Ok(());
+    }
+    Err(Error::InvalidInput(format!(
+        "a tenant's {what} has 1 to {LONGEST} characters, none of them a control character; \
+         got `{}`",
+        shown(text)
+    )))
 }
 
 impl From<Slug> for NewTenant {
@@ -175,6 +197,7 @@ impl From<Slug> for NewTenant {
             slug,
             plan: None,
             features: BTreeSet::new(),
+            metadata: Value::Object(Map::new()),
             strategy: None,
         }
     }
@@ -190,6 +213,8 @@ struct Sent {
     plan: Option<String>,
     #[serde(default)]
     features: BTreeSet<String>,
+    #[serde(default)]
+    metadata: Map<String, Value>,
 }
 
 impl From<Sent> for NewTenant {
@@ -198,6 +223,7 @@ impl From<Sent> for NewTenant {
         new.name = sent.name.unwrap_or(new.name);
         new.plan = sent.plan;
         new.features = sent.features;
+        new.metadata = sent.metadata.into();
         new
     }
 }

@@ -86,13 +86,6 @@ async fn a_plan_has_a_limit_of_its_own() {
         admitted(&at_once(&served, "initech", "/plain", 20).await),
         20
     );
-    // A plan's limit that is none keeps the application from starting.
-    let wrong = App::new("plans", "1.0.0").plan_rate_limit("gold", "5000/minute");
-    let refused = start(wrong, &[]).await.unwrap_err();
-    assert!(
-        refused.contains("the limit of the plan `gold`: `5000/minute` is no limit"),
-        "{refused}"
-    );
 }
 
 /// Only who knocks twice is a member.

@@ -17,6 +17,15 @@ use tenancy::prelude::*;
 pub(crate) const A: &str = "acme-corp";
 pub(crate) const B: &str = "globex";
 
+/// Of these plans one has a limit of its own.
+#[derive(Clone, Copy, Plans)]
+enum Plan {
+    #[plan(default)]
+    Starter,
+    #[plan(rate_limit = "7/h")]
+    Enterprise,
+}
+
 #[tenant_handler(get, "/health", tenant = "none")]
 async fn health() -> &'static str {
     "ok"
@@ -70,7 +79,7 @@ fn app() -> App {
         .route::<daily>()
         .route::<hourly>()
         .merge(Router::new().route("/by-hand", get(by_hand)))
-        .plan_rate_limit("enterprise", "7/h")
+        .plans::<Plan>()
 }
 
 /// A limit of so many in a minute for all requests of a tenant.

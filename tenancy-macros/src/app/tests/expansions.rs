@@ -25,6 +25,8 @@ fn hybrid_with_everything() {
         resolver = "header",
         header = "X-Tenant-ID",
         membership = "gateway",
+        plans = crate::plans::Plan,
+        settings = Settings,
         audit = "database",
         embedded = "temporary",
         models(Todo, crate::plans::Plan),

@@ -135,9 +135,9 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(tenant: Option<TenantRecord>, at: Instant) -> Self {
+    fn new(tenant: Option<Arc<TenantRecord>>, at: Instant) -> Self {
         Self {
-            tenant: tenant.map(Arc::new),
+            tenant,
             at,
             asked: at,
         }
@@ -249,7 +249,7 @@ impl TenantCache {
                 if let Some((shared, until)) = to_share {
                     shared.keep(slug, tenant.as_ref(), until);
                 }
-                Ok(Reading::new(tenant, at))
+                Ok(Reading::new(tenant.map(Arc::new), at))
             }
             Err(away @ Error::Unavailable(_)) => {
                 let before = before.filter(|before| self.outlasts_an_outage(before));

@@ -13,13 +13,16 @@
 //! Who can write to that Redis can say where a tenant's data is: it is to be guarded
 //! like the registry itself.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
 use redis::{AsyncCommands as _, Script, pipe};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use super::TenantCache;
@@ -27,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::redis::{Answer, Redis};
 use crate::registry::LocatorRow;
-use crate::tenant::{Slug, TenantId, TenantRecord, TenantStatus};
+use crate::tenant::{Overrides, Slug, TenantId, TenantRecord, TenantStatus};
 
 /// How long a look-up is shared, from before the registry was asked.
 const LIFE: Duration = Duration::from_millis(500);
@@ -58,7 +61,7 @@ pub(crate) struct Shared {
 /// What there is of a tenant.
 pub(super) enum Found {
     /// This, which somebody has read from the registry so long ago.
-    Read(Option<TenantRecord>, Duration),
+    Read(Option<Arc<TenantRecord>>, Duration),
     /// Nothing; what is read now can be shared.
     Nothing(Deadline),
 }
@@ -176,13 +179,13 @@ pub(crate) async fn hear(cache: TenantCache, shared: Arc<Shared>) {
 }
 
 /// What was shared, if it is a tenant of this name, or that there is none.
-fn stored(value: &str, slug: &Slug) -> Option<Option<TenantRecord>> {
+fn stored(value: &str, slug: &Slug) -> Option<Option<Arc<TenantRecord>>> {
     let stored: Option<Stored> = serde_json::from_str(value).ok()?;
     let Some(stored) = stored else {
         return Some(None);
     };
     let record = stored.record().ok()?;
-    (record.slug == *slug).then_some(Some(record))
+    (record.slug == *slug).then(|| Some(Arc::new(record)))
 }
 
 /// A tenant as it is shared. What management sees of one says less.
@@ -196,8 +199,10 @@ struct Stored {
     restores_to: Option<TenantStatus>,
     locator: Option<LocatorRow>,
     plan: Option<String>,
-    features: std::collections::BTreeSet<String>,
-    created_at: chrono::DateTime<chrono::Utc>,
+    features: BTreeSet<String>,
+    overrides: Overrides,
+    metadata: Value,
+    created_at: DateTime<Utc>,
 }
 
 impl Stored {
@@ -211,6 +216,8 @@ impl Stored {
             locator,
             plan,
             features,
+            overrides,
+            metadata,
             created_at,
         } = record.clone();
         Self {
@@ -222,6 +229,8 @@ impl Stored {
             locator: locator.as_ref().map(LocatorRow::of),
             plan,
             features,
+            overrides,
+            metadata,
             created_at,
         }
     }
@@ -238,6 +247,8 @@ impl Stored {
             locator,
             plan: self.plan,
             features: self.features,
+            overrides: self.overrides,
+            metadata: self.metadata,
             created_at: self.created_at,
         })
     }

@@ -15,7 +15,7 @@ pub(crate) enum Shared {}
 
 pub(super) enum Found {
     #[expect(dead_code, reason = "nobody has read anything")]
-    Read(Option<TenantRecord>, Duration),
+    Read(Option<Arc<TenantRecord>>, Duration),
     #[expect(dead_code, reason = "nothing can be shared")]
     Nothing(()),
 }

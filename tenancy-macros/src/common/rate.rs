@@ -1,10 +1,16 @@
-//! `rate_limit = "100/min"`.
+//! `rate_limit = "100/min"`, on a handler or a plan.
 
 use syn::LitStr;
 
-use crate::common::{Choices, Errors};
+use super::{Choices, Errors};
 
-use super::ir::RateLimit;
+/// How many requests of a tenant are let through in which time.
+#[derive(Clone, Copy)]
+pub(crate) struct RateLimit {
+    pub(crate) requests: u32,
+    /// The variant of `Per`.
+    pub(crate) per: &'static str,
+}
 
 /// The times that a limit may be about, with the variants of `Per`. The runtime
 /// reads the same words where limits are not written in an attribute.
@@ -22,7 +28,7 @@ const TIMES: Choices<&str> = Choices {
 };
 
 /// The limit that a literal says.
-pub(super) fn read(literal: &LitStr, errors: &mut Errors) -> Option<RateLimit> {
+pub(crate) fn read(literal: &LitStr, errors: &mut Errors) -> Option<RateLimit> {
     let text = literal.value();
     let Some((requests, time)) = text.split_once('/') else {
         errors.at(

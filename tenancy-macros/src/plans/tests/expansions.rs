@@ -1,0 +1,38 @@
+use quote::quote;
+
+use crate::common::testing::assert_expansion;
+
+use super::plans;
+
+#[test]
+fn plans_with_everything() {
+    assert_expansion!(plans(quote! {
+        enum Plan {
+            #[plan(default)]
+            Starter,
+            #[plan(features(exports, crate::more::features::forecasts), rate_limit = "1000/min")]
+            BigTeam,
+            #[plan(name = "enterprise-2026", features(all))]
+            Enterprise,
+        }
+    }));
+}
+
+#[test]
+fn plans_that_say_nothing() {
+    assert_expansion!(plans(quote! {
+        pub enum Plan {
+            #[plan(default)]
+            Only,
+        }
+    }));
+}
+
+#[test]
+fn a_mistake_leaves_plans_behind() {
+    assert_expansion!(plans(quote! {
+        enum Plan {
+            Starter,
+        }
+    }));
+}

@@ -1,0 +1,185 @@
+//! What a tenant may use: its plan, and the features that it is granted or refused
+//! whatever that says; and its metadata. In force in every process as any change of its entry is.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::Provisioner;
+use crate::error::{Error, Result};
+use crate::problem::Problem;
+use crate::tenant::{Override, Slug, TenantRecord, TenantStatus, check_name};
+
+impl Provisioner {
+    /// Puts a tenant on another plan. Its data stays where it is, and so does what
+    /// it was granted or refused.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tenancy_runtime::provision::Provisioner;
+    /// # use tenancy_runtime::registry::MemoryRegistry;
+    /// # use tenancy_runtime::tenant::NewTenant;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> tenancy_runtime::error::Result<()> {
+    /// # let provisioner = Provisioner::new(Arc::new(MemoryRegistry::new()), None);
+    /// let acme = provisioner.provision(NewTenant::new("acme-corp")?).await?;
+    /// let acme = provisioner.set_plan(&acme.slug, "pro").await?;
+    /// assert_eq!(acme.plan.as_deref(), Some("pro"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidInput`] for a plan that is not declared, [`Error::NotFound`]
+    /// when there is no such tenant, [`Error::Conflict`] when it is on its way in or
+    /// out.
+    pub async fn set_plan(&self, slug: &Slug, plan: &str) -> Result<TenantRecord> {
+        check_name("plan", plan)?;
+        if let Some(plans) = &self.plans {
+            plans.check_plan(plan)?;
+        }
+        let change = |record: &mut TenantRecord| record.plan = Some(plan.to_owned());
+        self.change_settled(slug, change).await
+    }
+
+    /// Gives a tenant a feature that its plan may not have, until a time or for
+    /// good.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tenancy_runtime::provision::Provisioner;
+    /// # use tenancy_runtime::registry::MemoryRegistry;
+    /// # use tenancy_runtime::tenant::NewTenant;
+    /// tenancy_runtime::features! { exports }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> tenancy_runtime::error::Result<()> {
+    /// # let provisioner = Provisioner::new(Arc::new(MemoryRegistry::new()), None);
+    /// let acme = provisioner.provision(NewTenant::new("acme-corp")?).await?;
+    /// let acme = provisioner.grant(&acme.slug, features::exports, None).await?;
+    /// assert!(acme.overrides["exports"].granted);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidInput`] for a feature that is not declared or a time that is
+    /// over, and otherwise those of [`set_plan`](Self::set_plan).
+    pub async fn grant(
+        &self,
+        slug: &Slug,
+        feature: impl Into<String> + Send,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<TenantRecord> {
+        self.override_feature(slug, feature.into(), Override::new(true, until))
+            .await
+    }
+
+    /// Takes from a tenant a feature that its plan may have, until a time or for
+    /// good.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`grant`](Self::grant).
+    pub async fn revoke(
+        &self,
+        slug: &Slug,
+        feature: impl Into<String> + Send,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<TenantRecord> {
+        self.override_feature(slug, feature.into(), Override::new(false, until))
+            .await
+    }
+
+    /// Leaves a feature to a tenant's plan again: what was granted, refused or given
+    /// when it was registered is undone. Also for one that is not declared any more.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`set_plan`](Self::set_plan) but the first.
+    pub async fn reset(
+        &self,
+        slug: &Slug,
+        feature: impl Into<String> + Send,
+    ) -> Result<TenantRecord> {
+        let feature = feature.into();
+        let change = |record: &mut TenantRecord| {
+            record.overrides.remove(&feature);
+            record.features.remove(&feature);
+        };
+        self.change_settled(slug, change).await
+    }
+
+    /// Puts other metadata in the place of a tenant's: a JSON object.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tenancy_runtime::provision::Provisioner;
+    /// # use tenancy_runtime::registry::MemoryRegistry;
+    /// # use tenancy_runtime::tenant::NewTenant;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> tenancy_runtime::error::Result<()> {
+    /// # let provisioner = Provisioner::new(Arc::new(MemoryRegistry::new()), None);
+    /// let acme = provisioner.provision(NewTenant::new("acme-corp")?).await?;
+    /// let dark = serde_json::json!({"theme": "dark"});
+    /// let acme = provisioner.set_metadata(&acme.slug, dark).await?;
+    /// assert_eq!(acme.metadata["theme"], "dark");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidInput`] for what is none of the application's settings, and
+    /// otherwise those of [`set_plan`](Self::set_plan).
+    pub async fn set_metadata(&self, slug: &Slug, metadata: Value) -> Result<TenantRecord> {
+        self.settings.check(&metadata)?;
+        self.change_settled(slug, |record| record.metadata = metadata)
+            .await
+    }
+
+    /// What is stored of a tenant and is not as the application declares.
+    pub(crate) fn problems(&self, tenant: &TenantRecord) -> Vec<Problem> {
+        let plans = self.plans.iter();
+        let names = plans.flat_map(|plans| plans.problems(tenant));
+        names.chain(self.settings.problem(tenant)).collect()
+    }
+
+    async fn override_feature(
+        &self,
+        slug: &Slug,
+        feature: String,
+        exception: Override,
+    ) -> Result<TenantRecord> {
+        check_name("feature", &feature)?;
+        if let Some(plans) = &self.plans {
+            plans.check_feature(&feature)?;
+        }
+        if !exception.holds_at(Utc::now()) {
+            return Err(Error::InvalidInput(
+                "the time until which it would hold is over".to_owned(),
+            ));
+        }
+        let change = |record: &mut TenantRecord| {
+            record.overrides.insert(feature, exception);
+        };
+        self.change_settled(slug, change).await
+    }
+
+    /// Changes a tenant that is on its way neither in nor out.
+    async fn change_settled(
+        &self,
+        slug: &Slug,
+        change: impl FnOnce(&mut TenantRecord),
+    ) -> Result<TenantRecord> {
+        self.change(slug, |record| match record.status {
+            TenantStatus::Active | TenantStatus::Suspended | TenantStatus::Deleted => {
+                change(record);
+                Ok(())
+            }
+            TenantStatus::Provisioning | TenantStatus::Destroying => Err(record.refuse("changed")),
+        })
+        .await
+    }
+}

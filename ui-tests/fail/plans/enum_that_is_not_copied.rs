@@ -1,0 +1,9 @@
+use tenancy::prelude::*;
+
+#[derive(Plans)]
+enum Plan {
+    #[plan(default)]
+    Starter,
+}
+
+fn main() {}

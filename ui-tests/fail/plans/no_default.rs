@@ -1,0 +1,9 @@
+use tenancy::prelude::*;
+
+#[derive(Clone, Copy, Plans)]
+enum Plan {
+    Starter,
+    Pro,
+}
+
+fn main() {}
