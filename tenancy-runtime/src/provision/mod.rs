@@ -270,9 +270,8 @@ impl Provisioner {
             transaction.commit().await?;
             return Ok(record);
         }
-        tables.databases()?.create(&address).await?;
         tables
-            .fill_database(&mut transaction, &address, &schema, true)
+            .make_database(&mut transaction, &address, &schema)
             .await?;
         record.provisioned()?;
         self.registry.save(&record, Some(&mut transaction)).await?;

@@ -261,6 +261,18 @@ impl Tables {
         Ok(())
     }
 
+    /// Makes a tenant's own database with its tables, or what is missing of one that
+    /// was left half-made.
+    pub(super) async fn make_database(
+        &self,
+        from: &mut Transaction,
+        address: &DatabaseAddress,
+        own: &SchemaName,
+    ) -> Result<()> {
+        self.databases()?.create(address).await?;
+        self.fill_database(from, address, own, true).await
+    }
+
     /// Makes what is missing in a tenant's own database, and brings its copy of
     /// the shared rows, read in `from`, up to date. Without `new`, a schema that
     /// is missing is not made: it was there, and with it the tenant's data.
