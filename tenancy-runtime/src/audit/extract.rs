@@ -85,7 +85,7 @@ impl Audit {
                 connection: connection.clone(),
             });
         }
-        let entry = self.entry(event);
+        let entry = self.entry(event)?;
         self.sink.write(&self.tenant, &entry, Some(db)).await
     }
 
@@ -99,18 +99,18 @@ impl Audit {
         match (&self.db, self.sink.table()) {
             (Some(db), Some(_)) => self.record(&mut db.conn().await?, event).await,
             _ => {
-                let entry = self.entry(event);
+                let entry = self.entry(event)?;
                 self.sink.write(&self.tenant, &entry, None).await
             }
         }
     }
 
-    fn entry(&self, event: AuditEvent) -> AuditEntry {
-        let mut entry = AuditEntry::new(event, self.actor.as_ref().to_owned());
+    fn entry(&self, event: AuditEvent) -> Result<AuditEntry> {
+        let mut entry = AuditEntry::new(event.checked()?, self.actor.as_ref().to_owned());
         entry.ip.clone_from(&self.ip);
         entry.user_agent.clone_from(&self.user_agent);
         entry.request_id = Some(self.request_id.clone());
-        entry
+        Ok(entry)
     }
 }
 

@@ -23,6 +23,7 @@ mod definers;
 mod destroy;
 mod extract;
 mod inventory;
+mod kept;
 mod keys;
 mod life;
 pub(crate) mod migrations;
