@@ -8,6 +8,7 @@ pub(super) struct Handler {
     pub(super) route: Option<Route>,
     pub(super) feature: Option<Feature>,
     pub(super) rate_limit: Option<RateLimit>,
+    pub(super) audit: Option<Audit>,
 }
 
 /// Where the handler is mounted when it is listed in `routes(…)`.
@@ -48,4 +49,11 @@ pub(super) struct RateLimit {
     pub(super) requests: u32,
     /// The variant of `Per`.
     pub(super) per: &'static str,
+}
+
+/// What the trail says of the handler's requests.
+#[derive(Clone)]
+pub(super) struct Audit {
+    pub(super) action: LitStr,
+    pub(super) resource: LitStr,
 }

@@ -42,6 +42,20 @@ pub(super) fn nobody_decides(
     ))
 }
 
+/// Routes whose requests are to be recorded, in an application that keeps no trail.
+pub(super) fn unrecorded(routes: &[Route]) -> Vec<Problem> {
+    let audited = routes.iter().filter(|route| route.spec.audited);
+    let problem = |route: &Route| {
+        let (method, path) = (route.spec.method.as_str(), route.spec.path);
+        Problem::new(
+            format!("the handler of `{method} {path}`"),
+            "has `audit(…)`, and the application keeps no trail",
+            "declare audit = \"database\" in the application's attribute, or drop `audit(…)`",
+        )
+    };
+    audited.map(problem).collect()
+}
+
 /// axum panics where two paths differ in the names of their parameters only.
 fn clashing_routes(routes: &[Route]) -> Vec<Problem> {
     let mut problems = Vec::new();
