@@ -69,9 +69,11 @@ pub mod __private {
     pub use axum::routing::MethodRouter;
     pub use serde;
     pub use tenancy_runtime::app::{MainResult, run};
+    pub use tenancy_runtime::audit::{AuditGate, RequireAudit};
     pub use tenancy_runtime::config::Embedded;
     pub use tenancy_runtime::http::{
-        FeatureGate, RequireFeature, RouteSpec, RoutedHandler, TenantUse, Verb, is_taken, routing,
+        Audited, FeatureGate, RequireFeature, RouteSpec, RoutedHandler, TenantUse, Verb, is_taken,
+        routing,
     };
     pub use tenancy_runtime::limit::{RateLimitGate, RequireRateLimit};
     pub use tenancy_runtime::model::*;

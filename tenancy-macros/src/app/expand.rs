@@ -1,7 +1,7 @@
 //! Writes the application out: one chain of calls on the runtime's builder,
 //! as one would write it by hand. Nothing is decided here.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Index, Path, ReturnType, Visibility};
@@ -22,7 +22,7 @@ pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function)
     let body = body(krate, main, function);
     let embedded = embedded(krate, app).map(|check| quote!(#conditions #check));
     let jwt = jwt_feature(krate, app).map(|check| quote!(#conditions #check));
-    let duplicates = duplicates(krate, &app.routes).map(|checks| quote!(#conditions #checks));
+    let routes = routes(krate, app, main).map(|checks| quote!(#conditions #checks));
     quote! {
         #conditions
         #visibility fn main() -> ::std::process::ExitCode {
@@ -31,7 +31,7 @@ pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function)
         }
         #embedded
         #jwt
-        #duplicates
+        #routes
     }
 }
 
@@ -245,32 +245,49 @@ fn jwt_feature(krate: &Crate, app: &App) -> Option<TokenStream> {
     })
 }
 
-/// One assertion for each route but the first: only the compiler knows what a
-/// path leads to, and so which method and path it stands for.
-fn duplicates(krate: &Crate, routes: &[Path]) -> Option<TokenStream> {
-    if routes.len() < 2 {
-        return None;
-    }
-    let checks = routes.iter().enumerate().skip(1).map(|(position, route)| {
-        // The last name: on stable an error covers the first token of what it
-        // is spanned on, and in `todos::create` that says less.
-        let span = route
-            .segments
-            .last()
-            .map_or_else(|| route.span(), Spanned::span);
-        let position = Index::from(position);
-        quote_spanned! {span=>
-            const _: () = ::core::assert!(
-                !#krate::__private::is_taken(ROUTES.split_at(#position).0, ROUTES[#position]),
-                "this handler has the method and path of an earlier one in `routes(…)`"
-            );
-        }
+/// What is wrong between the routes, or between a route and the application: only
+/// the compiler knows what a path leads to, and so which method and path it stands
+/// for and whether it is to be recorded.
+fn routes(krate: &Crate, app: &App, main: &Main) -> Option<TokenStream> {
+    let routes = &app.routes;
+    // `main(app)` may add a trail; then the start tells.
+    let without_a_trail = app.audit.is_none() && matches!(main, Main::Prepares);
+    let checks = routes.iter().enumerate().map(|(position, route)| {
+        let span = last_name(route);
+        let index = Index::from(position);
+        let taken = (position > 0).then(|| {
+            quote_spanned! {span=>
+                const _: () = ::core::assert!(
+                    !#krate::__private::is_taken(ROUTES.split_at(#index).0, ROUTES[#index]),
+                    "this handler has the method and path of an earlier one in `routes(…)`"
+                );
+            }
+        });
+        let unrecorded = without_a_trail.then(|| {
+            quote_spanned! {span=>
+                const _: () = ::core::assert!(
+                    !ROUTES[#index].audited,
+                    "this handler has `audit(…)`, and the application keeps no trail: add `audit = \"database\"` here, or drop `audit(…)` there"
+                );
+            }
+        });
+        taken.into_iter().chain(unrecorded).collect::<TokenStream>()
     });
-    Some(quote! {
-        const _: () = {
-            const ROUTES: &[#krate::__private::RouteSpec] =
-                &[#(<#routes as #krate::__private::RoutedHandler>::SPEC),*];
-            #(#checks)*
-        };
+    let checks: TokenStream = checks.collect();
+    (!checks.is_empty()).then(|| {
+        quote! {
+            const _: () = {
+                const ROUTES: &[#krate::__private::RouteSpec] =
+                    &[#(<#routes as #krate::__private::RoutedHandler>::SPEC),*];
+                #checks
+            };
+        }
     })
+}
+
+/// On stable an error covers the first token of what it is spanned on, and in
+/// `todos::create` that says less than the last one.
+fn last_name(route: &Path) -> Span {
+    let last = route.segments.last();
+    last.map_or_else(|| route.span(), Spanned::span)
 }

@@ -1,5 +1,5 @@
-//! `#[tenant_handler(get, "/todos", feature = "…", rate_limit = "…", tenant = "…")]`
-//! as written.
+//! `#[tenant_handler(get, "/todos", feature = "…", rate_limit = "…", audit(…),
+//! tenant = "…")]` as written.
 //!
 //! The method and path stand alone and come first; the rest are options. All
 //! legal words are in the tables below.
@@ -11,7 +11,8 @@ use syn::{LitStr, Path, Token};
 
 use crate::common::{Choices, Errors, RateLimit, parts, rate};
 
-use super::ir::{Feature, Method, TenantUse};
+use super::audit;
+use super::ir::{Audit, Feature, Method, TenantUse};
 
 /// What to write for a route, in messages.
 pub(super) const ROUTE: &str = "`#[tenant_handler(get, \"/todos\")]`";
@@ -39,6 +40,7 @@ const OPTIONS: Choices<Key> = Choices {
     all: &[
         ("feature", Key::Feature),
         ("rate_limit", Key::RateLimit),
+        ("audit", Key::Audit),
         ("tenant", Key::Tenant),
     ],
 };
@@ -56,6 +58,7 @@ const TENANT_USES: Choices<TenantUse> = Choices {
 enum Key {
     Feature,
     RateLimit,
+    Audit,
     Tenant,
 }
 
@@ -74,6 +77,7 @@ pub(super) struct Written {
     pub(super) path: Option<LitStr>,
     pub(super) feature: Option<Given<Feature, Ident>>,
     pub(super) rate_limit: Option<Given<RateLimit, Ident>>,
+    pub(super) audit: Option<Given<Audit, Ident>>,
     pub(super) tenant: Option<Given<(TenantUse, LitStr), Ident>>,
 }
 
@@ -178,6 +182,7 @@ impl Written {
         let given = match key {
             Key::Feature => self.feature.is_some(),
             Key::RateLimit => self.rate_limit.is_some(),
+            Key::Audit => self.audit.is_some(),
             Key::Tenant => self.tenant.is_some(),
         };
         if given {
@@ -202,6 +207,10 @@ impl Written {
                     .insert(Given { value, at: name })
                     .value
                     .is_none()
+            }
+            Key::Audit => {
+                let value = audit::read(&name, input, errors);
+                self.audit.insert(Given { value, at: name }).value.is_none()
             }
             Key::Tenant => {
                 let usage = "write `tenant = \"none\"`";

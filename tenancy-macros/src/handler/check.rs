@@ -47,10 +47,25 @@ pub(super) fn check(
         Some(limit) => Some(limit.value?),
         None => None,
     };
+    let audit = match &written.audit {
+        Some(audit) => {
+            if !written.is_routed() {
+                errors.at(
+                    &audit.at,
+                    format_args!(
+                        "`audit` is about a route: write the method and path first: {ROUTE}"
+                    ),
+                );
+            }
+            Some(audit.value.clone()?)
+        }
+        None => None,
+    };
     Some(Handler {
         route,
         feature,
         rate_limit,
+        audit,
     })
 }
 
@@ -71,6 +86,7 @@ fn tenant_use(written: &Written, errors: &mut Errors) -> TenantUse {
     for (given, what, option) in [
         (written.feature.is_some(), "a feature", "feature"),
         (written.rate_limit.is_some(), "a rate limit", "rate_limit"),
+        (written.audit.is_some(), "a trail", "audit"),
     ] {
         if given && *tenant != TenantUse::Required {
             let tenant = literal.value();

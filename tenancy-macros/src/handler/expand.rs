@@ -8,27 +8,33 @@ use syn::{Attribute, FnArg, LitStr, parse_quote};
 use crate::common::{Crate, Function, RateLimit};
 
 use super::attr::Written;
-use super::ir::{Feature, Handler, Route, TenantUse};
+use super::ir::{Audit, Feature, Handler, Route, TenantUse};
 use super::{proof, signature};
 
 /// The gated function, the struct of its name, and what that struct says.
 pub(super) fn expand(krate: &Crate, handler: &Handler, function: &Function) -> TokenStream {
     let name = &function.signature.ident;
     let mut gated = function.clone();
-    let gates: [Option<FnArg>; 2] = [
+    let gates: [Option<FnArg>; 3] = [
         // The first one, so that all calls count.
         handler
             .rate_limit
             .map(|_| parse_quote!(_: #krate::__private::RequireRateLimit<#name>)),
         handler
+            .audit
+            .as_ref()
+            .map(|_| parse_quote!(_: #krate::__private::RequireAudit<#name>)),
+        handler
             .feature
             .as_ref()
             .map(|_| parse_quote!(_: #krate::__private::RequireFeature<#name>)),
     ];
+    let mut is_gated = false;
     for gate in gates.into_iter().rev().flatten() {
         gated.signature.inputs.insert(0, gate);
+        is_gated = true;
     }
-    if handler.rate_limit.is_some() || handler.feature.is_some() {
+    if is_gated {
         // Of the user's own there may be as many as clippy allows.
         gated
             .attributes
@@ -41,10 +47,13 @@ pub(super) fn expand(krate: &Crate, handler: &Handler, function: &Function) -> T
     if let Some(limit) = handler.rate_limit {
         beside.push(rate_limit_gate(krate, name, limit, handler.route.as_ref()));
     }
+    if let Some(audit) = &handler.audit {
+        beside.push(audit_gate(krate, name, audit));
+    }
     // Before the route: what it says of an argument is read first.
     beside.push(proof::of(krate, function, &gated, handler.route.is_some()));
     if let Some(route) = &handler.route {
-        beside.push(routed_handler(krate, name, route, handler.rate_limit));
+        beside.push(routed_handler(krate, name, route, handler));
     }
     with_conditions(&gated, &beside)
 }
@@ -151,12 +160,20 @@ fn rate_limit_gate(
     }
 }
 
-fn routed_handler(
-    krate: &Crate,
-    name: &Ident,
-    route: &Route,
-    limit: Option<RateLimit>,
-) -> TokenStream {
+fn audit_gate(krate: &Crate, name: &Ident, audit: &Audit) -> TokenStream {
+    let Audit { action, resource } = audit;
+    quote! {
+        #[automatically_derived]
+        impl #krate::__private::AuditGate for #name {
+            const AUDITED: #krate::__private::Audited = #krate::__private::Audited {
+                action: #action,
+                resource: #resource,
+            };
+        }
+    }
+}
+
+fn routed_handler(krate: &Crate, name: &Ident, route: &Route, handler: &Handler) -> TokenStream {
     let path: &LitStr = &route.path;
     let verb = format_ident!("{}", route.method.verb);
     let routing = format_ident!("{}", route.method.routing);
@@ -168,12 +185,18 @@ fn routed_handler(
             TenantUse::None => "None",
         }
     );
-    let limit = limit.map(|_| {
+    let limit = handler.rate_limit.map(|_| {
         quote! {
             const RATE_LIMIT: ::core::option::Option<#krate::__private::RouteLimit> =
                 ::core::option::Option::Some(
                     <#name as #krate::__private::RateLimitGate>::LIMIT,
                 );
+        }
+    });
+    let audit = handler.audit.as_ref().map(|_| {
+        quote! {
+            const AUDIT: ::core::option::Option<#krate::__private::Audited> =
+                ::core::option::Option::Some(<#name as #krate::__private::AuditGate>::AUDITED);
         }
     });
     quote! {
@@ -183,6 +206,7 @@ fn routed_handler(
             const PATH: &'static str = #path;
             const TENANT: #krate::__private::TenantUse = #krate::__private::TenantUse::#tenant;
             #limit
+            #audit
             fn handler() -> #krate::__private::MethodRouter {
                 #krate::__private::routing::#routing(#name)
             }

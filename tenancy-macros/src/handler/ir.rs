@@ -10,6 +10,7 @@ pub(super) struct Handler {
     pub(super) route: Option<Route>,
     pub(super) feature: Option<Feature>,
     pub(super) rate_limit: Option<RateLimit>,
+    pub(super) audit: Option<Audit>,
 }
 
 /// Where the handler is mounted when it is listed in `routes(…)`.
@@ -42,4 +43,11 @@ pub(super) enum Feature {
     Declared(Ident),
     /// A constant anywhere.
     At(Path),
+}
+
+/// What the trail says of the handler's requests.
+#[derive(Clone)]
+pub(super) struct Audit {
+    pub(super) action: LitStr,
+    pub(super) resource: LitStr,
 }

@@ -5,6 +5,7 @@
 //! what the attribute says as trait constants; `routes(…)` reads them there.
 
 mod attr;
+mod audit;
 mod check;
 mod expand;
 mod ir;

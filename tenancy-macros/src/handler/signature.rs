@@ -132,15 +132,19 @@ fn condition(argument: &PatType, errors: &mut Errors) {
 
 /// The gates are some of them.
 fn too_many(written: &Written, types: &[&Type], errors: &mut Errors) {
-    let feature = written.feature.is_some();
-    let limit = written.rate_limit.is_some();
-    let gates = match (feature, limit) {
-        (false, false) => "",
-        (true, false) => " beside `feature`",
-        (false, true) => " beside `rate_limit`",
-        (true, true) => " beside `feature` and `rate_limit`",
+    let gates = [
+        (written.feature.is_some(), "`feature`"),
+        (written.rate_limit.is_some(), "`rate_limit`"),
+        (written.audit.is_some(), "`audit`"),
+    ];
+    let gates = gates.iter().filter(|(given, _)| *given);
+    let gates: Vec<_> = gates.map(|(_, option)| *option).collect();
+    let most = MAX_ARGUMENTS - gates.len();
+    let gates = match gates.as_slice() {
+        [] => String::new(),
+        [only] => format!(" beside {only}"),
+        [first @ .., last] => format!(" beside {} and {last}", first.join(", ")),
     };
-    let most = MAX_ARGUMENTS - usize::from(feature) - usize::from(limit);
     if let Some(ty) = types.get(most) {
         errors.at(
             ty,

@@ -17,7 +17,7 @@ use crate::audit::AuditSink;
 use crate::cli::{self, Command};
 use crate::config::{Config, Defaults, Embedded};
 use crate::error::Result;
-use crate::http::{RouteSpec, RoutedHandler, TenantUse};
+use crate::http::{Audited, RouteSpec, RoutedHandler, TenantUse};
 use crate::isolation::Isolation;
 use crate::model::{Model, ModelDef};
 use crate::plan::{Catalog, Plans, RouteLimit, Settings};
@@ -74,6 +74,7 @@ pub(super) struct Route {
     pub(super) spec: RouteSpec,
     pub(super) tenant: TenantUse,
     pub(super) limit: Option<RouteLimit>,
+    pub(super) audit: Option<Audited>,
     pub(super) handler: fn() -> MethodRouter,
 }
 
@@ -162,7 +163,8 @@ impl App {
     }
 
     /// Keeps a trail of what is done, which handlers write by
-    /// [`Audit`](crate::audit::Audit).
+    /// [`Audit`](crate::audit::Audit), and which is written for those that say so
+    /// ([`RoutedHandler::AUDIT`]).
     pub fn audit(mut self, sink: impl AuditSink) -> Self {
         self.models.extend(sink.table());
         self.audit = Some(Arc::new(sink));
@@ -221,6 +223,7 @@ impl App {
             spec: H::SPEC,
             tenant: H::TENANT,
             limit: H::RATE_LIMIT,
+            audit: H::AUDIT,
             handler: H::handler,
         });
         self

@@ -64,7 +64,8 @@ pub(super) fn hidden_routes(routes: &[Route], ways: &[Resolution]) -> Vec<Proble
                 format!("the route `{}`", route.spec.path),
                 format!("is never reached: what follows `{prefix}/` is the name of a tenant"),
                 format!(
-                    "take `{prefix}` off, as tenants' routes are written without it, or name another prefix"
+                    "take `{prefix}` off, as tenants' routes are written without it, or name \
+                     another prefix"
                 ),
             )
         })
@@ -81,6 +82,20 @@ pub(super) fn plans(plans: &Catalog, isolation: Option<&Isolation>) -> Vec<Probl
     wrong
         .map(|wrong| Problem::new("the premium plans", wrong, "mend `premium_plans(…)`"))
         .collect()
+}
+
+/// Routes whose requests are to be recorded, in an application that keeps no trail.
+pub(super) fn unrecorded(routes: &[Route]) -> Vec<Problem> {
+    let audited = routes.iter().filter(|route| route.spec.audited);
+    let problem = |route: &Route| {
+        let (method, path) = (route.spec.method.as_str(), route.spec.path);
+        Problem::new(
+            format!("the handler of `{method} {path}`"),
+            "has `audit(…)`, and the application keeps no trail",
+            "declare audit = \"database\" in the application's attribute, or drop `audit(…)`",
+        )
+    };
+    audited.map(problem).collect()
 }
 
 /// axum panics where two paths differ in the names of their parameters only.

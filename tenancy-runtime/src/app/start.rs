@@ -14,7 +14,7 @@ use super::declared;
 use super::limits;
 use super::upkeep;
 use crate::admit::{Admission, AdmissionLayer, Membership};
-use crate::audit;
+use crate::audit::{self, AuditLayer};
 use crate::config::Config;
 use crate::db::{Databases, PoolNumbers, TenantDb, TenantPool};
 #[cfg(feature = "embedded")]
@@ -89,6 +89,9 @@ impl App {
         problems.extend(declared::hidden_routes(&self.routes, ways));
         if self.membership.is_none() {
             problems.extend(declared::nobody_decides(&self.routes, &self.routers, ways));
+        }
+        if self.audit.is_none() {
+            problems.extend(declared::unrecorded(&self.routes));
         }
         problems.extend(limits::problems(&config, &self.routes));
         if let Some(plans) = &self.plans {
@@ -413,7 +416,11 @@ fn router(
     let admit = |tenant| AdmissionLayer::new(tenancy.admission.clone(), tenant);
     let mut all = Router::new();
     for route in routes {
-        let handler = (route.handler)();
+        let mut handler = (route.handler)();
+        if let Some(audited) = route.audit {
+            // Of the route's own method, and behind its limit.
+            handler = handler.route_layer(AuditLayer::new(audited));
+        }
         let admit = admit(route.tenant).route_limit(route.limit);
         all = all.route(route.spec.path, handler.layer(admit));
     }

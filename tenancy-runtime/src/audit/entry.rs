@@ -3,7 +3,18 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// What happened, in the words of the application.
+use crate::error::{Error, Result};
+
+/// The longest word of the application's own that is kept, in characters: an
+/// action, say.
+const LONGEST_WORD: usize = 200;
+
+/// The longest detail that is kept, in bytes of JSON.
+const LONGEST_DETAIL: usize = 16 * 1024;
+
+/// What happened, in the words of the application: each has at most 200 characters,
+/// and the detail at most 16 KiB of JSON. Longer ones are not recorded, and so what
+/// they tell of is not done ([`Error::InvalidInput`]).
 ///
 /// ```
 /// use serde_json::json;
@@ -50,15 +61,43 @@ impl AuditEvent {
         self.detail = detail;
         self
     }
+
+    /// The event, if all of it can be kept.
+    pub(super) fn checked(self) -> Result<Self> {
+        let words = [
+            ("action", &self.action),
+            ("resource", &self.resource),
+            ("outcome", &self.outcome),
+        ];
+        for (what, word) in words {
+            let length = word.chars().count();
+            if length > LONGEST_WORD {
+                return Err(Error::InvalidInput(format!(
+                    "the {what} of an entry of the trail has {length} characters, and at most \
+                     {LONGEST_WORD} are kept"
+                )));
+            }
+        }
+        let length = self.detail.to_string().len();
+        if length > LONGEST_DETAIL {
+            return Err(Error::InvalidInput(format!(
+                "the detail of an entry of the trail has {length} bytes, and at most \
+                 {LONGEST_DETAIL} are kept"
+            )));
+        }
+        Ok(self)
+    }
 }
 
 /// What happened, when, and who is behind it.
 #[derive(Debug, Clone, PartialEq, Serialize, diesel::Queryable)]
 #[non_exhaustive]
 pub struct AuditEntry {
-    /// The key, which rises with time (UUIDv7).
+    /// The key.
     pub id: Uuid,
-    /// When it was recorded.
+    /// When it was recorded: by the clock of the process that hands it to its sink,
+    /// and by PostgreSQL's where it is read from a
+    /// [`DatabaseTrail`](super::DatabaseTrail).
     pub at: DateTime<Utc>,
     /// Who did it: the request's [`Principal`](crate::resolve::Principal), or `anonymous`.
     pub actor: String,

@@ -46,8 +46,12 @@ pub struct Audit {
     actor: Arc<str>,
     ip: Option<String>,
     user_agent: Option<String>,
-    request_id: String,
+    request_id: RequestId,
 }
+
+/// What the entries of a request are told to belong together by.
+#[derive(Clone)]
+struct RequestId(Arc<str>);
 
 impl Audit {
     /// Records what happens in the transaction of `db`: with the change, or not at
@@ -85,7 +89,7 @@ impl Audit {
                 connection: connection.clone(),
             });
         }
-        let entry = self.entry(event);
+        let entry = self.entry(event)?;
         self.sink.write(&self.tenant, &entry, Some(db)).await
     }
 
@@ -96,21 +100,31 @@ impl Audit {
     ///
     /// Those of the sink, and of the connection.
     pub async fn record_alone(&self, event: AuditEvent) -> Result<()> {
-        match (&self.db, self.sink.table()) {
-            (Some(db), Some(_)) => self.record(&mut db.conn().await?, event).await,
-            _ => {
-                let entry = self.entry(event);
-                self.sink.write(&self.tenant, &entry, None).await
-            }
-        }
+        self.record_entry(event).await?;
+        Ok(())
     }
 
-    fn entry(&self, event: AuditEvent) -> AuditEntry {
-        let mut entry = AuditEntry::new(event, self.actor.as_ref().to_owned());
+    /// [`record_alone`](Self::record_alone), and the id of the entry.
+    pub(super) async fn record_entry(&self, event: AuditEvent) -> Result<Uuid> {
+        let entry = self.entry(event)?;
+        match (&self.db, self.sink.table()) {
+            (Some(db), Some(_)) => {
+                let mut conn = db.conn().await?;
+                self.sink
+                    .write(&self.tenant, &entry, Some(&mut conn))
+                    .await?;
+            }
+            _ => self.sink.write(&self.tenant, &entry, None).await?,
+        }
+        Ok(entry.id)
+    }
+
+    fn entry(&self, event: AuditEvent) -> Result<AuditEntry> {
+        let mut entry = AuditEntry::new(event.checked()?, self.actor.as_ref().to_owned());
         entry.ip.clone_from(&self.ip);
         entry.user_agent.clone_from(&self.user_agent);
-        entry.request_id = Some(self.request_id.clone());
-        entry
+        entry.request_id = Some(self.request_id.0.as_ref().to_owned());
+        Ok(entry)
     }
 }
 
@@ -119,6 +133,7 @@ impl std::fmt::Debug for Audit {
         f.debug_struct("Audit")
             .field("tenant", self.tenant.slug())
             .field("actor", &self.actor)
+            .field("request_id", &self.request_id.0)
             .finish_non_exhaustive()
     }
 }
@@ -148,15 +163,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Audit {
             let value = parts.headers.get(name)?.to_str().ok()?;
             Some(value.chars().take(LONGEST).collect::<String>())
         };
-        let request_id = said(header::HeaderName::from_static("x-request-id"));
+        let user_agent = said(header::USER_AGENT);
+        let known = parts.extensions.get::<RequestId>().cloned();
+        let request_id = known.unwrap_or_else(|| {
+            let said = said(header::HeaderName::from_static("x-request-id"));
+            RequestId(said.unwrap_or_else(|| Uuid::now_v7().to_string()).into())
+        });
+        let actor = actor.into();
+        parts.extensions.insert(request_id.clone());
         Ok(Self {
             sink,
             tenant,
             db,
-            actor: actor.into(),
+            actor,
             ip: Origin::from_parts(parts).client().map(|ip| ip.to_string()),
-            user_agent: said(header::USER_AGENT),
-            request_id: request_id.unwrap_or_else(|| Uuid::now_v7().to_string()),
+            user_agent,
+            request_id,
         })
     }
 }

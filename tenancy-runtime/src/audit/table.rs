@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::AuditEntry;
 use crate::db::TenantConn;
 use crate::error::Result;
-use crate::model::{Audience, ColumnDef, ModelDef};
+use crate::model::{Audience, ColumnDef, KeyDef, ModelDef};
 
 diesel::table! {
     tenant.tenancy_audit (id) {
@@ -29,7 +29,8 @@ const fn nullable(name: &'static str) -> ColumnDef {
     }
 }
 
-/// The trail's table, in each tenant's place like the tables of models.
+/// The trail's table, in each tenant's place like the tables of models. Processes
+/// have clocks of their own, so the order of entries is by PostgreSQL's.
 pub(super) static DEFINITION: ModelDef = ModelDef {
     name: "AuditEntry",
     table: "tenancy_audit",
@@ -38,7 +39,10 @@ pub(super) static DEFINITION: ModelDef = ModelDef {
     append_only: true,
     columns: &[
         ColumnDef::new("id", "uuid"),
-        ColumnDef::new("at", "timestamptz"),
+        ColumnDef {
+            default: Some("clock_timestamp()"),
+            ..ColumnDef::new("at", "timestamptz")
+        },
         ColumnDef::new("actor", "text"),
         ColumnDef::new("action", "text"),
         ColumnDef::new("resource", "text"),
@@ -50,7 +54,10 @@ pub(super) static DEFINITION: ModelDef = ModelDef {
     ],
     primary_key: &["id"],
     uniques: &[],
-    indexes: &[],
+    indexes: &[KeyDef {
+        name: "tenancy_audit_at_id_idx",
+        columns: &["at", "id"],
+    }],
     references: &[],
 };
 
@@ -60,7 +67,6 @@ pub(super) async fn write(entry: &AuditEntry, db: &mut TenantConn) -> Result<()>
     diesel::insert_into(dsl::tenancy_audit)
         .values((
             dsl::id.eq(entry.id),
-            dsl::at.eq(entry.at),
             dsl::actor.eq(&entry.actor),
             dsl::action.eq(&entry.action),
             dsl::resource.eq(&entry.resource),
@@ -75,22 +81,38 @@ pub(super) async fn write(entry: &AuditEntry, db: &mut TenantConn) -> Result<()>
     Ok(())
 }
 
+/// Which entries come after one of them, the newest first. The time of two may be
+/// the same.
+const OLDER: &str =
+    "(at, id) < (SELECT last.at, last.id FROM \"tenant\".tenancy_audit AS last WHERE last.id = ";
+
 impl AuditEntry {
     /// The tenant's newest entries that are older than `before`, the newest first:
-    /// page by page, each with the id of the last one before it. At most 1000.
+    /// page by page, each with the id of the last one before it. At most 1000; none
+    /// where the tenant has no entry of the id `before`.
+    ///
+    /// The order is that in which PostgreSQL wrote them, whichever process they come
+    /// from, and no entry changes its place. One whose transaction is still under
+    /// way is not seen yet: who has read past its time finds it by a new start from
+    /// the newest.
     ///
     /// # Errors
     ///
     /// Those of the statement; the table is there where a
     /// [`DatabaseTrail`](super::DatabaseTrail) is the sink.
     pub async fn page(db: &mut TenantConn, before: Option<Uuid>, limit: u32) -> Result<Vec<Self>> {
+        use diesel::sql_types::{Bool, Uuid as SqlUuid};
         use tenancy_audit::dsl;
 
         const MOST: u32 = 1_000;
-        let entries = dsl::tenancy_audit
-            .filter(dsl::id.lt(before.unwrap_or(Uuid::max())))
-            .order(dsl::id.desc())
-            .limit(i64::from(limit.min(MOST)));
+        let mut entries = dsl::tenancy_audit
+            .order((dsl::at.desc(), dsl::id.desc()))
+            .limit(i64::from(limit.min(MOST)))
+            .into_boxed();
+        if let Some(before) = before {
+            let older = diesel::dsl::sql::<Bool>(OLDER).bind::<SqlUuid, _>(before);
+            entries = entries.filter(older.sql(")"));
+        }
         Ok(entries.load(db).await?)
     }
 }

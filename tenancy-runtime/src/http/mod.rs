@@ -18,6 +18,8 @@ pub use host::{HostName, InvalidHostName};
 pub(crate) use origin::OriginLayer;
 pub use origin::{InvalidProxies, Origin, TrustedProxies};
 pub(crate) use route::same_path;
-pub use route::{RouteFunction, RouteSpec, RoutedHandler, TenantUse, Verb, is_taken, routing};
+pub use route::{
+    Audited, RouteFunction, RouteSpec, RoutedHandler, TenantUse, Verb, is_taken, routing,
+};
 pub(crate) use spool::Spool;
 pub use tenant_config::TenantConfig;

@@ -24,6 +24,31 @@ pub enum Verb {
     Options,
 }
 
+impl Verb {
+    /// The method as requests have it: `GET`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Head => "HEAD",
+            Self::Options => "OPTIONS",
+        }
+    }
+}
+
+/// What the trail says of the requests to a route, in the application's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Audited {
+    /// What is done.
+    pub action: &'static str,
+    /// To what.
+    pub resource: &'static str,
+}
+
 /// What a route wants of the request's tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TenantUse {
@@ -35,13 +60,15 @@ pub enum TenantUse {
     None,
 }
 
-/// Where a handler is found.
+/// Where a handler is found, and what the application must have for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouteSpec {
     /// The method.
     pub method: Verb,
     /// The path as axum writes it: `/todos/{id}`.
     pub path: &'static str,
+    /// Whether its requests are recorded, which needs a trail.
+    pub audited: bool,
 }
 
 /// A handler with a route; `#[tenant_handler(get, "/path")]` implements it for
@@ -76,10 +103,13 @@ pub trait RoutedHandler {
     const TENANT: TenantUse;
     /// How often each tenant may call it, if that is limited here.
     const RATE_LIMIT: Option<RouteLimit> = None;
-    /// Method and path together.
+    /// How each request is recorded in the tenant's trail, if it is.
+    const AUDIT: Option<Audited> = None;
+    /// What the application is told of it.
     const SPEC: RouteSpec = RouteSpec {
         method: Self::METHOD,
         path: Self::PATH,
+        audited: Self::AUDIT.is_some(),
     };
 
     /// The handler under its method.

@@ -16,8 +16,9 @@ use crate::tenant::SchemaName;
 /// [Row Security Policies]: https://www.postgresql.org/docs/current/ddl-rowsecurity.html
 pub const PRIVILEGES_TENANT: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE"];
 
-/// What the two roles may do with a tenant's table whose rows stay as they are.
-pub const PRIVILEGES_APPEND_ONLY: &[&str] = &["SELECT", "INSERT"];
+/// What the two roles may do with a tenant's table whose rows stay as they are,
+/// beside adding rows: that is granted for each column that has no default.
+pub const PRIVILEGES_APPEND_ONLY: &[&str] = &["SELECT"];
 
 /// What the two roles may do with a table that all tenants read.
 pub const PRIVILEGES_SHARED: &[&str] = &["SELECT"];
@@ -96,7 +97,7 @@ impl ModelDef {
         format!("{}_pkey", self.table)
     }
 
-    /// What the application's and the system role may do with the table.
+    /// What the application's and the system role may do with the whole table.
     #[must_use]
     pub fn privileges(&self) -> &'static [&'static str] {
         match self.audience {
@@ -104,6 +105,15 @@ impl ModelDef {
             Audience::Tenant => PRIVILEGES_TENANT,
             Audience::Shared => PRIVILEGES_SHARED,
         }
+    }
+
+    /// The columns that the two roles write when they add a row that stays as it is;
+    /// empty where rows may be changed, and every column may be written. Those with a
+    /// default are PostgreSQL's to fill in: nobody can date an entry back.
+    pub(crate) fn written(&self) -> Vec<&'static str> {
+        let columns = self.columns.iter();
+        let written = columns.filter(|column| self.append_only && column.default.is_none());
+        written.map(|column| column.name).collect()
     }
 
     /// The statements that make the table with its indexes, row-level security
@@ -116,10 +126,8 @@ impl ModelDef {
             format!("REVOKE ALL ON {table} FROM PUBLIC"),
         ];
         statements.extend(roles.iter().map(|role| self.grant(layout, role)));
-        statements.extend(self.indexes.iter().map(|index| {
-            let columns = layout.key(self, index.columns);
-            format!("CREATE INDEX {} ON {table} ({columns})", quoted(index.name))
-        }));
+        let indexes = self.indexes(layout);
+        statements.extend(indexes.map(|index| format!("CREATE INDEX {index}")));
         if layout.has_tenant_id(self) {
             statements.extend(self.row_level_security(layout));
         }
@@ -129,12 +137,47 @@ impl ModelDef {
     /// The statement that grants `role` what it may do with the table.
     #[must_use]
     pub fn grant(&self, layout: Layout<'_>, role: &str) -> String {
+        let written: Vec<_> = self.written().into_iter().map(quoted).collect();
+        let insert = (!written.is_empty()).then(|| format!("INSERT ({})", written.join(", ")));
+        let privileges = self.privileges().iter().map(ToString::to_string);
         format!(
             "GRANT {} ON {} TO {}",
-            self.privileges().join(", "),
+            privileges.chain(insert).collect::<Vec<_>>().join(", "),
             layout.table(self),
             quoted(role)
         )
+    }
+
+    /// The statements that make an append-only table, one that an older version has
+    /// made, what it would be if it were made now: its defaults, its indexes, and the
+    /// columns that `roles` write.
+    pub(crate) fn refill(&self, layout: Layout<'_>, roles: &[&str]) -> Vec<String> {
+        let table = layout.table(self);
+        let filled = self.columns.iter().filter_map(|column| {
+            let (column, default) = (quoted(column.name), column.default?);
+            Some(format!(
+                "ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT {default}"
+            ))
+        });
+        let all = roles.iter().map(|role| quoted(role));
+        let all = all.collect::<Vec<_>>().join(", ");
+        // That of the table takes those of its columns along.
+        let revoke = format!("REVOKE INSERT ON {table} FROM {all}, PUBLIC");
+        let grants = roles.iter().map(|role| self.grant(layout, role));
+        let indexes = self.indexes(layout);
+        let indexes = indexes.map(|index| format!("CREATE INDEX IF NOT EXISTS {index}"));
+        let privileges = [revoke].into_iter().chain(grants);
+        filled.chain(privileges).chain(indexes).collect()
+    }
+
+    /// What follows `CREATE INDEX` for each of the indexes.
+    fn indexes(&self, layout: Layout<'_>) -> impl Iterator<Item = String> {
+        let table = layout.table(self);
+        let indexes = self.indexes.iter();
+        indexes.map(move |index| {
+            let columns = layout.key(self, index.columns);
+            format!("{} ON {table} ({columns})", quoted(index.name))
+        })
     }
 
     fn create_table(&self, layout: Layout<'_>) -> String {

@@ -22,7 +22,8 @@ pub struct ModelDef {
     /// Whether the application's migrations make the table, and we do not.
     pub migrated: bool,
     /// Whether rows are added and read, and never changed nor removed: by nobody but
-    /// the owner.
+    /// the owner. Columns with a default are then filled in by PostgreSQL, and by
+    /// nobody else.
     pub append_only: bool,
     /// The columns in the order of the struct's fields.
     pub columns: &'static [ColumnDef],

@@ -23,6 +23,7 @@ mod definers;
 mod destroy;
 mod extract;
 mod inventory;
+mod kept;
 mod keys;
 mod life;
 pub(crate) mod migrations;
@@ -296,9 +297,8 @@ impl Provisioner {
             transaction.commit().await?;
             return Ok(record);
         }
-        tables.databases()?.create(&address).await?;
         tables
-            .fill_database(&mut transaction, &address, &schema, true)
+            .make_database(&mut transaction, &address, &schema)
             .await?;
         record.provisioned()?;
         self.registry.save(&record, Some(&mut transaction)).await?;

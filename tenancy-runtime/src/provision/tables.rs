@@ -5,7 +5,7 @@ use super::database::TenantDatabases;
 use super::inventory::Inventory;
 use super::migrations::{self, Migration};
 use super::relations::Exemption;
-use super::{schemas, shared_rows};
+use super::{kept, schemas, shared_rows};
 use crate::db::{Pool, Transaction};
 use crate::error::{Error, Result};
 use crate::isolation::Strategy;
@@ -30,7 +30,8 @@ END $$";
 /// The tables of the declared models, and the role that makes them.
 ///
 /// Making is additive: a table that is there is left alone, and whether it is
-/// what it should be is for [`verify`](super::verify) to say.
+/// what it should be is for [`verify`](super::verify) to say; but the framework's own
+/// are brought up to date if an older version has made them.
 #[derive(Debug, Clone)]
 pub struct Tables {
     owner: Option<Pool>,
@@ -200,13 +201,16 @@ impl Tables {
 
         let mut transaction = self.begin().await?;
         let there = self.inventory(&mut transaction, own).await?;
+        let mut all = Vec::new();
         for schema in own.iter().filter(|schema| there.has(schema)) {
             let (layout, models) = self.in_own_schema(schema);
             self.admit_system(&mut transaction, layout, &there, schema, &models)
                 .await?;
+            all.extend(models.iter().map(|model| (layout, *model)));
             self.create(&mut transaction, layout, &there.missing(schema, models))
                 .await?;
         }
+        kept::bring_up_to_date(&mut transaction, &all, &self.roles()).await?;
         transaction.commit().await
     }
 
@@ -234,8 +238,10 @@ impl Tables {
         let (layout, models) = self.in_shared_schema(with_tenants);
         self.admit_system(transaction, layout, &there, shared, &models)
             .await?;
+        let all: Vec<_> = models.iter().map(|model| (layout, *model)).collect();
         self.create(transaction, layout, &there.missing(shared, models))
-            .await
+            .await?;
+        kept::bring_up_to_date(transaction, &all, &self.roles()).await
     }
 
     /// Puts a tenant on the roll of the shared tables, which are made if it is
@@ -259,6 +265,18 @@ impl Tables {
         );
         transaction.conn().batch_execute(&sql).await?;
         Ok(())
+    }
+
+    /// Makes a tenant's own database with its tables, or what is missing of one that
+    /// was left half-made.
+    pub(super) async fn make_database(
+        &self,
+        from: &mut Transaction,
+        address: &DatabaseAddress,
+        own: &SchemaName,
+    ) -> Result<()> {
+        self.databases()?.create(address).await?;
+        self.fill_database(from, address, own, true).await
     }
 
     /// Makes what is missing in a tenant's own database, and brings its copy of
@@ -290,8 +308,10 @@ impl Tables {
             .await?;
         if there.has(own) {
             let (layout, models) = this.in_own_schema(own);
+            let all: Vec<_> = models.iter().map(|model| (layout, *model)).collect();
             this.create(&mut transaction, layout, &there.missing(own, models))
                 .await?;
+            kept::bring_up_to_date(&mut transaction, &all, &this.roles()).await?;
         } else if new {
             this.create_dedicated(&mut transaction, own).await?;
         }

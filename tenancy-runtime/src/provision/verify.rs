@@ -10,14 +10,11 @@
 use diesel::sql_types::{Array, Bool, Nullable, Text};
 
 use super::relations::{self, Known};
-use super::{Tables, definers, keys, rights, schemas};
+use super::{Tables, definers, kept, keys, rights, schemas};
 use crate::db::Pool;
 use crate::error::Result;
 use crate::isolation::rls;
-use crate::model::{
-    Audience, Layout, ModelDef, PRIVILEGES_APPEND_ONLY, PRIVILEGES_SHARED, PRIVILEGES_TENANT, ROLL,
-    quoted,
-};
+use crate::model::{Audience, Layout, ModelDef, PRIVILEGES_TENANT, ROLL, quoted};
 use crate::problem::Problem;
 use crate::tenant::SchemaName;
 
@@ -40,8 +37,13 @@ pub async fn verify(
     let mut problems = Vec::new();
     let names: Vec<(&str, &str)> = expected.iter().map(Expected::name).collect();
     let found = facts(app, tables, &names).await?;
-    for (table, found) in expected.iter().zip(&found) {
-        compare(&mut problems, tables, table, found);
+    for (table, found) in expected.iter().zip(found) {
+        let found = if table.model.append_only {
+            found.without_inserts()
+        } else {
+            found
+        };
+        compare(&mut problems, tables, table, &found);
     }
     problems.extend(others(app, tables, own, &expected).await?);
     problems.extend(definers::open(app, tables).await?);
@@ -50,8 +52,12 @@ pub async fn verify(
     }
     let schemas = expected.iter().map(Expected::schema).collect();
     problems.extend(schemas::closed(app, schemas, tables.roles()).await?);
-    let named = expected.iter().map(|table| (table.layout, table.model));
-    problems.extend(keys::missing(app, named).await?);
+    let named: Vec<_> = expected
+        .iter()
+        .map(|table| (table.layout, table.model))
+        .collect();
+    problems.extend(kept::verify(app, &named, &tables.roles()).await?);
+    problems.extend(keys::missing(app, named.into_iter()).await?);
     let guarded = expected.iter().filter(|table| table.is_guarded());
     let guarded = guarded.map(|table| table.model.table).collect();
     let shared = tables.shared_schema().as_str();
@@ -118,7 +124,8 @@ async fn others(
             problems.push(Problem::new(format!("the table {name}"), wrong, remedy));
         };
         guarded(&found, &name, &mut wrong);
-        beyond(PRIVILEGES_TENANT, &found.granted, &name, &role, &mut wrong);
+        let due = (PRIVILEGES_TENANT, NOT_HELD);
+        beyond(due, &found.granted, &name, &role, &mut wrong);
     }
     let names = names.iter().map(|(_, table)| *table).collect();
     problems.extend(rights::off_the_roll(app, shared, names).await?);
@@ -184,6 +191,21 @@ const FACTS: &str = "
         ON c.relnamespace = n.oid AND c.relname = e.tab AND c.relkind IN ('r', 'p')
     ORDER BY e.position";
 
+impl Found {
+    /// Without what is granted column by column, which `kept` looks at.
+    fn without_inserts(mut self) -> Self {
+        let granted = [
+            &mut self.granted,
+            &mut self.granted_on_columns,
+            &mut self.granted_to_system,
+        ];
+        for granted in granted {
+            granted.retain(|privilege| privilege != "INSERT");
+        }
+        self
+    }
+}
+
 async fn facts(app: &Pool, tables: &Tables, names: &[(&str, &str)]) -> Result<Vec<Found>> {
     let (schemas, names): (Vec<&str>, Vec<&str>) = names.iter().copied().unzip();
     app.read(
@@ -227,13 +249,8 @@ fn compare(problems: &mut Vec<Problem>, tables: &Tables, table: &Expected<'_>, f
         guarded(found, &name, &mut wrong);
     }
     grants(table.model, &found.granted, &name, &role, &mut wrong);
-    beyond(
-        table.model.privileges(),
-        &found.granted_on_columns,
-        &name,
-        &role,
-        &mut wrong,
-    );
+    let due = due(table.model);
+    beyond(due, &found.granted_on_columns, &name, &role, &mut wrong);
     if let Some(system) = tables.system() {
         let role = quoted(system);
         grants(
@@ -297,8 +314,9 @@ fn grants(
     wrong: &mut impl FnMut(String, String),
 ) {
     let has = |privilege: &str| granted.iter().any(|granted| granted == privilege);
-    let due = model.privileges().iter().copied();
-    let missing: Vec<&str> = due.filter(|privilege| !has(privilege)).collect();
+    let (privileges, _) = due(model);
+    let missing = privileges.iter().copied();
+    let missing: Vec<&str> = missing.filter(|privilege| !has(privilege)).collect();
     if !missing.is_empty() {
         let missing = missing.join(", ");
         wrong(
@@ -306,12 +324,24 @@ fn grants(
             format!("run: GRANT {missing} ON {name} TO {role}"),
         );
     }
-    beyond(model.privileges(), granted, name, role, wrong);
+    beyond(due(model), granted, name, role, wrong);
+}
+
+const NOT_HELD: &str = "row-level security does not hold these";
+
+/// What a role should have of a model's table, and why it should have no more.
+fn due(model: &ModelDef) -> (&'static [&'static str], &'static str) {
+    let why = match model.audience {
+        Audience::Shared => "all tenants read the table, so none may write it",
+        Audience::Tenant if model.append_only => "what is written there stays as it is",
+        Audience::Tenant => NOT_HELD,
+    };
+    (model.privileges(), why)
 }
 
 /// Privileges that the role should not have.
 fn beyond(
-    due: &[&str],
+    (due, why): (&[&str], &str),
     granted: &[String],
     name: &str,
     role: &str,
@@ -321,13 +351,8 @@ fn beyond(
     let beyond: Vec<&str> = granted.filter(|granted| !due.contains(granted)).collect();
     if !beyond.is_empty() {
         let beyond = beyond.join(", ");
-        let whose = match due {
-            PRIVILEGES_SHARED => "all tenants read the table, so none may write it",
-            PRIVILEGES_APPEND_ONLY => "what is written there stays as it is",
-            _ => "row-level security does not hold these",
-        };
         wrong(
-            format!("grants {role} more than it should: {beyond} ({whose})"),
+            format!("grants {role} more than it should: {beyond} ({why})"),
             format!("run: REVOKE {beyond} ON {name} FROM {role}, PUBLIC"),
         );
     }

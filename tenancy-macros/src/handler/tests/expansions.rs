@@ -45,6 +45,23 @@ fn a_route_with_a_limit() {
 }
 
 #[test]
+fn a_route_with_a_trail() {
+    assert_expansion!(tenant_handler(
+        quote!(
+            post,
+            "/posts",
+            feature = "posts",
+            audit(action = "publish", resource = "post")
+        ),
+        quote! {
+            async fn publish(db: TenantDb, body: String) -> Result<()> {
+                write(db, body).await
+            }
+        },
+    ));
+}
+
+#[test]
 fn a_limit_without_a_route() {
     assert_expansion!(tenant_handler(
         quote!(rate_limit = "100/h"),

@@ -41,7 +41,7 @@ fn unknown_words() {
         of_attribute(quote!(get, "/a", featur = "exports")),
         [
             "unknown option `featur`; did you mean `feature`? (expected `feature`, \
-             `rate_limit` or `tenant`)"
+             `rate_limit`, `audit` or `tenant`)"
         ]
     );
     assert_eq!(
@@ -49,7 +49,7 @@ fn unknown_words() {
         [
             "unknown method `subscribe` (expected `get`, `post`, `put`, `patch`, `delete`, \
              `head` or `options`)",
-            "unknown option `cache` (expected `feature`, `rate_limit` or `tenant`)",
+            "unknown option `cache` (expected `feature`, `rate_limit`, `audit` or `tenant`)",
         ]
     );
     assert_eq!(
@@ -446,5 +446,91 @@ fn limits_that_are_none() {
     assert_eq!(
         of_attribute(quote!(get, "/a", rate_limit = "5/s", rate_limit = "6/s")),
         ["`rate_limit` is given twice"]
+    );
+}
+
+#[test]
+fn trails_that_say_nothing() {
+    let usage = "write `audit(action = \"publish\", resource = \"post\")`";
+    let of_audit = |inside: TokenStream| of_attribute(quote!(post, "/a", audit(#inside)));
+    for wrong in [quote!(audit), quote!(audit = "publish")] {
+        assert_eq!(of_attribute(quote!(post, "/a", #wrong)), [usage]);
+    }
+    assert_eq!(
+        of_audit(quote!()),
+        [
+            format!("`audit` needs `action`: {usage}"),
+            format!("`audit` needs `resource`: {usage}")
+        ]
+    );
+    assert_eq!(
+        of_audit(quote!(action = "publish")),
+        [format!("`audit` needs `resource`: {usage}")]
+    );
+    // One mistake is said once.
+    assert_eq!(
+        of_audit(quote!(acton = "publish", resource = "post")),
+        [
+            "unknown part of `audit` `acton`; did you mean `action`? (expected `action` or `resource`)"
+        ]
+    );
+    assert_eq!(of_audit(quote!("publish", "post")), [usage, usage]);
+    for wrong in [
+        quote!(action),
+        quote!(action = publish),
+        quote!(action = "a" resource = "b"),
+    ] {
+        let resource = quote!(resource = "post");
+        assert_eq!(
+            of_audit(quote!(#wrong, #resource)),
+            ["write `action = \"…\"`, in quotes and with a comma after it"],
+        );
+    }
+    assert_eq!(
+        of_audit(quote!(action = "a", action = "b", resource = "post")),
+        ["`action` is given twice"]
+    );
+    let (long, fits) = ("x".repeat(201), "é".repeat(200));
+    for (text, says) in [
+        ("", "is empty"),
+        ("  ", "is empty"),
+        ("pub\nlish", "has control characters in it"),
+        (&*long, "has 201 characters"),
+    ] {
+        assert_eq!(
+            of_audit(quote!(action = "publish", resource = #text)),
+            [format!(
+                "the `resource` {says}: write 1 to 200 characters of one line"
+            )]
+        );
+    }
+    let attribute = quote!(post, "/a", audit(action = #fits, resource = "post",));
+    let item = quote!(
+        async fn handler() {}
+    );
+    assert!(testing::mistakes(tenant_handler(attribute, item)).is_empty());
+}
+
+#[test]
+fn trails_where_none_can_be_kept() {
+    let audit = quote!(audit(action = "publish", resource = "post"));
+    for tenant in ["none", "optional"] {
+        assert_eq!(
+            of_attribute(quote!(post, "/a", tenant = #tenant, #audit)),
+            [format!(
+                "a trail belongs to a tenant: drop `audit` or `tenant = \"{tenant}\"`"
+            )]
+        );
+    }
+    assert_eq!(
+        of_attribute(quote!(post, "/a", #audit, #audit)),
+        ["`audit` is given twice"]
+    );
+    assert_eq!(
+        of_attribute(audit),
+        [
+            "`audit` is about a route: write the method and path first: \
+             `#[tenant_handler(get, \"/todos\")]`"
+        ]
     );
 }

@@ -19,7 +19,7 @@
 mod list;
 mod place;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -43,6 +43,27 @@ const OLD: i64 = 3_600;
 pub(super) struct Standby {
     size: u32,
     taken: Arc<Notify>,
+    shapes: Arc<Shapes>,
+}
+
+/// The shapes of the places that one [`Provisioner`] makes. Its tables stay as they
+/// are, so each is computed once.
+#[derive(Debug, Default)]
+struct Shapes {
+    rls: OnceLock<String>,
+    schema: OnceLock<String>,
+    database: OnceLock<String>,
+}
+
+impl Shapes {
+    fn of(&self, tables: &Tables, strategy: Strategy) -> &str {
+        let shape = match strategy {
+            Strategy::Rls => &self.rls,
+            Strategy::Schema => &self.schema,
+            Strategy::Database => &self.database,
+        };
+        shape.get_or_init(|| tables.shape(strategy))
+    }
 }
 
 impl Provisioner {
@@ -77,11 +98,11 @@ impl Provisioner {
         };
         let mut outcome = Ok(());
         for strategy in isolation.strategies() {
-            let shape = tables.shape(strategy);
+            let shape = self.standby.shapes.of(tables, strategy);
             let filled = match strategy {
                 Strategy::Rls => Ok(()),
-                Strategy::Schema => self.make_schemas(tables, &shape).await,
-                Strategy::Database => self.make_databases(tables, &shape).await,
+                Strategy::Schema => self.make_schemas(tables, shape).await,
+                Strategy::Database => self.make_databases(tables, shape).await,
             };
             outcome = outcome.and(filled);
         }
@@ -110,7 +131,8 @@ impl Provisioner {
         strategy: Strategy,
     ) -> Result<Option<TenantRecord>> {
         let mut transaction = tables.owner()?.begin().await?;
-        let Some(taken) = list::take(&mut transaction, &tables.shape(strategy)).await? else {
+        let shape = self.standby.shapes.of(tables, strategy);
+        let Some(taken) = list::take(&mut transaction, shape).await? else {
             transaction.rollback().await?;
             return Ok(None);
         };
@@ -209,7 +231,8 @@ impl Provisioner {
             return Ok(false);
         }
         let strategies = isolation.strategies().into_iter();
-        let shapes = strategies.map(|strategy| tables.shape(strategy)).collect();
+        let shape = |strategy| self.standby.shapes.of(tables, strategy).to_owned();
+        let shapes = strategies.map(shape).collect();
         let mut transaction = tables.owner()?.begin().await?;
         let left = list::set_aside(&mut transaction, shapes, self.standby.size, seconds).await?;
         transaction.commit().await?;

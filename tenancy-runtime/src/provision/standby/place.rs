@@ -42,10 +42,7 @@ pub(super) async fn make_database(
     let Locator::Database(address, schema) = locator else {
         return Err(Error::internal("only a database is made step by step"));
     };
-    tables.databases()?.create(address).await?;
-    tables
-        .fill_database(transaction, address, schema, true)
-        .await
+    tables.make_database(transaction, address, schema).await
 }
 
 /// Makes sure that a place is there and nobody's. A database gets the rows that

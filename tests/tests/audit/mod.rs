@@ -1,6 +1,9 @@
 //! The trail of each tenant: there exactly if the change is, seen by nobody else,
 //! and not to be rewritten.
 
+mod on_handlers;
+mod order;
+
 use axum::http::request::Parts;
 use integration::database::Database;
 use integration::http::{Login, Served, raw, start};

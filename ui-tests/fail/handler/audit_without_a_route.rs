@@ -1,0 +1,6 @@
+use tenancy::prelude::*;
+
+#[tenant_handler(audit(action = "publish", resource = "post"))]
+async fn publish() {}
+
+fn main() {}
