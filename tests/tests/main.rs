@@ -27,6 +27,7 @@ mod races;
 mod readme;
 mod resolution;
 mod scoped;
+mod secrets;
 mod servers;
 mod sessions;
 mod shop;

@@ -243,9 +243,16 @@ pub(super) const RATE_LIMIT_WITHOUT_REDIS: Variable = variable(
     "What happens to requests with a limit while Redis is away: allow, or refuse with 503.",
 );
 
+pub(super) const ENCRYPTION_KEY: Variable = variable(
+    "TENANCY_ENCRYPTION_KEY",
+    "none, and tenants keep no secrets",
+    "The keys that tenants' secrets are encrypted with, as id:key with commas between them: the \
+     first encrypts, all of them decrypt.",
+);
+
 /// Every variable, in the order in which people meet them. What is not here is
 /// refused as unknown.
-static VARIABLES: [Variable; 36] = [
+static VARIABLES: [Variable; 37] = [
     DATABASE_URL,
     OWNER_DATABASE_URL,
     SYSTEM_DATABASE_URL,
@@ -282,6 +289,7 @@ static VARIABLES: [Variable; 36] = [
     RATE_LIMIT_PER_MINUTE,
     REDIS_URL,
     RATE_LIMIT_WITHOUT_REDIS,
+    ENCRYPTION_KEY,
 ];
 
 /// Every variable that an application reads, for `--help` and the docs.
