@@ -3,6 +3,7 @@
 use diesel::sql_types::{BigInt, Text};
 use integration::database::Database;
 use integration::http::{Login, Served, start};
+use integration::servers::PgBouncer;
 use integration::wire::Wire;
 use serde_json::json;
 use tenancy::Strategy;
@@ -60,6 +61,51 @@ async fn the_embedded_database_keeps_them_as_well() {
         let vars = [("TENANCY_ENCRYPTION_KEY", &*ring)];
         serves_secrets(&Served::embedded(app(strategy), &vars).await).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_pooler_nothing_of_a_tenant_stays_on_its_connection() {
+    let database = Database::empty().await;
+    let ring = key("a");
+    // The owner's part, which goes past the pooler.
+    drop(open(Strategy::Rls, &database).await);
+    database.sabotage("DELETE FROM tenancy.secret_keys").await;
+    let user = database.app.get_user().unwrap();
+    let bouncer = PgBouncer::start(&database.app, &[(user, "a")], 1).await;
+    let port = format!(":{}/", database.app.get_ports()[0]);
+    let through = database
+        .app_url()
+        .replace(&port, &format!(":{}/", bouncer.port));
+    let vars = [
+        ("TENANCY_ENCRYPTION_KEY", &*ring),
+        ("TENANCY_DATABASE_URL", &*through),
+        ("TENANCY_PREPARED_STATEMENTS", "false"),
+    ];
+    let vault = start(app(Strategy::Rls), &database, Login::App, &vars).await;
+    let vault = vault.unwrap();
+    serves_secrets(&vault).await;
+    // The one connection of the pooler shows a stranger nothing.
+    let login = through.parse::<tokio_postgres::Config>().unwrap();
+    let (client, connection) = login.connect(tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let seen = client
+        .simple_query("SELECT name FROM tenancy.secrets")
+        .await;
+    let rows = seen.unwrap().into_iter();
+    let rows = rows.filter(|said| matches!(said, tokio_postgres::SimpleQueryMessage::Row(_)));
+    assert_eq!(rows.count(), 0);
+    // The twin: there is something to see, for who says whose.
+    let id = "(SELECT id::text FROM tenancy.tenants WHERE slug = 'acme-corp')";
+    let sql = format!(
+        "BEGIN; SELECT set_config('tenancy.tenant_id', {id}, true); \
+         SELECT count(*) FROM tenancy.secrets; COMMIT"
+    );
+    let seen = client.simple_query(&sql).await.unwrap();
+    let counted = seen.iter().rev().find_map(|said| match said {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    assert_eq!(counted, Some("1"));
 }
 
 async fn serves_secrets(vault: &Served) {
