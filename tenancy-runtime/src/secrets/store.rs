@@ -192,7 +192,7 @@ impl Store {
         })
     }
 
-    /// Boxed by `RunQueryDsl`, as all of a tenant's rows are read.
+    /// Reads rows on a connection that is held to the tenant.
     async fn load<'query, T, Q>(&self, query: Q) -> Result<Vec<T>>
     where
         Q: diesel_async::methods::LoadQuery<'query, crate::db::TenantConn, T> + Send + 'query,
