@@ -9,8 +9,9 @@
 //! [`error`], [`problem`].
 //!
 //! Beside that way stand [`model`] (tables and their DDL), [`plan`] (features, rates),
-//! [`provision`] (a tenant's life), [`system`] (work across tenants), [`config`], the management commands, and
-//! [`app`], which wires everything.
+//! [`provision`] (a tenant's life), [`system`] (work across tenants), `secrets` (what is
+//! kept for a tenant, encrypted), [`config`], the management commands, and [`app`],
+//! which wires everything.
 
 pub mod admit;
 pub mod app;
@@ -32,6 +33,8 @@ pub mod provision;
 mod redis;
 pub mod registry;
 pub mod resolve;
+#[cfg(feature = "encryption")]
+pub mod secrets;
 pub mod system;
 pub mod tenant;
 #[cfg(feature = "testing")]

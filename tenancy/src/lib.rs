@@ -25,6 +25,8 @@ pub use tenancy_runtime::model::Owned;
 pub use tenancy_runtime::plan::Plans;
 pub use tenancy_runtime::provision::{self, Provisioner};
 pub use tenancy_runtime::resolve::{self, HeaderResolver};
+#[cfg(feature = "encryption")]
+pub use tenancy_runtime::secrets;
 pub use tenancy_runtime::system::{self, SystemAccess};
 pub use tenancy_runtime::tenant::{self, Tenant};
 #[cfg(feature = "testing")]
@@ -41,6 +43,8 @@ pub mod prelude {
     #[cfg(feature = "jwt")]
     pub use crate::resolve::Claims;
     pub use crate::resolve::Principal;
+    #[cfg(feature = "encryption")]
+    pub use crate::secrets::TenantSecrets;
     pub use crate::tenant::{NewTenant, TenantRecord};
     pub use crate::{
         App, Error, Owned, Plans, Provisioner, Result, SystemAccess, SystemConn, Tenant,

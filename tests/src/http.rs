@@ -36,9 +36,11 @@ impl Served {
     /// # Panics
     ///
     /// When it does not start.
-    pub async fn embedded(app: App) -> Self {
-        let place = ("TENANCY_EMBEDDED".to_owned(), "temporary".to_owned());
-        let outcome = listen(app, vec![place]).await;
+    pub async fn embedded(app: App, vars: &[(&str, &str)]) -> Self {
+        let place = ("TENANCY_EMBEDDED", "temporary");
+        let vars = vars.iter().copied().chain([place]);
+        let vars = vars.map(|(n, v)| (n.to_owned(), v.to_owned()));
+        let outcome = listen(app, vars.collect()).await;
         outcome.unwrap_or_else(|error| panic!("{error}"))
     }
 

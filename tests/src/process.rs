@@ -106,6 +106,33 @@ impl Workplace {
         self.start(program, args, vars).await.end().await
     }
 
+    /// Runs `program` until it ends by itself, with `input` on its standard input.
+    ///
+    /// # Panics
+    ///
+    /// When the input cannot be written down.
+    pub async fn run_fed(
+        &self,
+        program: &str,
+        args: &[&str],
+        vars: &[(&str, &str)],
+        input: &str,
+    ) -> Ended {
+        let file = self.path.join("input");
+        fs::write(&file, input).expect("own folder");
+        let (file, program) = (file.to_string_lossy(), binaries().join(program));
+        let program = program.to_string_lossy();
+        let feed = [
+            "-c",
+            "file=$1; shift; exec \"$@\" <\"$file\"",
+            "sh",
+            &*file,
+            &*program,
+        ];
+        let args = [&feed, args].concat();
+        self.run("/bin/sh", &args, vars).await
+    }
+
     /// Runs `program` until it ends by itself or `moment` has come: then it is
     /// killed on the spot, and there is no end to tell of.
     pub async fn run_until(

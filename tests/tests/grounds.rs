@@ -70,7 +70,7 @@ impl Ground {
             });
         if self.embedded {
             return Stand {
-                shop: Served::embedded(app).await,
+                shop: Served::embedded(app, &[]).await,
                 server: None,
             };
         }

@@ -28,6 +28,7 @@ mod races;
 mod readme;
 mod resolution;
 mod scoped;
+mod secrets;
 mod servers;
 mod sessions;
 mod sharing;

@@ -8,6 +8,8 @@ use tokio::sync::oneshot;
 
 use super::builder::App;
 use super::start::{Declared, OnListen, Tenancy};
+#[cfg(feature = "encryption")]
+use crate::cli::SecretsCommand;
 use crate::cli::{self, Command};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -24,6 +26,10 @@ impl App {
     /// [`Error::CannotStart`] with everything that stands in the way, and those
     /// of the database.
     pub async fn serve(self) -> Result<()> {
+        #[cfg(feature = "encryption")]
+        if let Command::Secrets(SecretsCommand::GenerateKey(id)) = &self.command {
+            return cli::generate_key(id.as_deref());
+        }
         let config = self.config()?;
         match self.command {
             Command::Serve => {

@@ -31,6 +31,8 @@ use crate::registry::{
     CacheSettings, MemoryRegistry, PostgresRegistry, Shared, TenantCache, TenantRegistry,
 };
 use crate::resolve::{Chain, Resolution, StripPrefixLayer};
+#[cfg(feature = "encryption")]
+use crate::secrets::{self, Secrets};
 use crate::system::{self, Configured, SystemAccess};
 use crate::tenant::{NewTenant, SchemaName, Slug, Tenant};
 
@@ -65,6 +67,8 @@ pub struct Tenancy {
     pub(super) tenants: TenantCache,
     pub(super) seeds: Vec<NewTenant>,
     system: Option<SystemAccess>,
+    #[cfg(feature = "encryption")]
+    pub(super) secrets: Option<Secrets>,
     /// Hears of changed tenants and makes places for those to come, until this is
     /// dropped.
     pub(super) tending: JoinSet<()>,
@@ -112,6 +116,10 @@ impl App {
         let mut tenancy = tenancy.with_seeds(self.seeds);
         tenancy.admission = tenancy.admission.limits(limits);
         tenancy.stand_up().await?;
+        #[cfg(feature = "encryption")]
+        if let Some(secrets) = &tenancy.secrets {
+            secrets.enlist().await?;
+        }
         tenancy.seed().await?;
         for problem in tenancy.unfit().await? {
             tracing::error!("{problem}");
@@ -179,6 +187,8 @@ impl Tenancy {
                 tenants,
                 seeds: Vec::new(),
                 system: None,
+                #[cfg(feature = "encryption")]
+                secrets: None,
                 tending: JoinSet::new(),
                 data: None,
             });
@@ -230,6 +240,8 @@ impl Tenancy {
             .remembered(tenants.clone())
             .max_tenants(config.max_tenants)
             .standby(config.standby);
+        #[cfg(feature = "encryption")]
+        let secrets = secrets_of(config, &data, &*registry, &provisioner)?;
         let system = data
             .system
             .clone()
@@ -244,6 +256,8 @@ impl Tenancy {
             tenants,
             seeds: Vec::new(),
             system,
+            #[cfg(feature = "encryption")]
+            secrets,
             tending: JoinSet::new(),
             data: Some((pool, tables, isolation, data)),
         })
@@ -269,6 +283,12 @@ impl Tenancy {
         ))
     }
 
+    /// Where they are registered.
+    #[cfg(feature = "encryption")]
+    pub(crate) fn registry(&self) -> &dyn TenantRegistry {
+        &*self.registry
+    }
+
     /// Who registers tenants.
     #[must_use]
     pub fn provisioner(&self) -> &Provisioner {
@@ -286,6 +306,16 @@ impl Tenancy {
             return Err(Error::internal("the application has no database"));
         }
         self.system.clone().ok_or_else(system::not_configured)
+    }
+
+    /// What is kept for tenants, encrypted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CannotStart`] when `TENANCY_ENCRYPTION_KEY` is not set.
+    #[cfg(feature = "encryption")]
+    pub fn secrets(&self) -> Result<Secrets> {
+        self.secrets.clone().ok_or_else(secrets::not_configured)
     }
 
     /// Who admits them.
@@ -340,6 +370,8 @@ impl Tenancy {
                 self.registry,
                 self.tenants,
             ));
+            #[cfg(feature = "encryption")]
+            drop(self.secrets);
             drop((self.system, data));
             if let Some(server) = embedded {
                 match server.stop().await {
@@ -394,6 +426,29 @@ fn remembered(
     }))
 }
 
+/// The secrets of tenants, where there are keys.
+#[cfg(feature = "encryption")]
+fn secrets_of(
+    config: &Config,
+    data: &Data,
+    registry: &dyn TenantRegistry,
+    provisioner: &Provisioner,
+) -> Result<Option<Secrets>> {
+    let Some(ring) = config.encryption_keys.clone() else {
+        return Ok(None);
+    };
+    if !registry.keeps_secrets() {
+        return Err(Problem::new(
+            "TENANCY_ENCRYPTION_KEY",
+            "is set, and the application's own registry keeps no secrets",
+            "unset it, or leave the registry to PostgreSQL",
+        )
+        .into());
+    }
+    let app = data.app.clone();
+    Ok(Some(Secrets::new(app, ring, provisioner.clone())))
+}
+
 /// What a request passes before it is routed.
 fn around(router: Router, config: &Config) -> Router {
     let path = config.resolution.iter().find_map(|way| match way {
@@ -427,6 +482,8 @@ fn router(
     for (tenant, router) in routers {
         all = all.merge(router.layer(admit(tenant)));
     }
+    #[cfg(feature = "encryption")]
+    let all = all.layer(Extension(secrets::Configured(tenancy.secrets.clone())));
     all.fallback(http::not_found)
         .method_not_allowed_fallback(http::method_not_allowed)
         .layer(Extension(tenancy.provisioner.clone()))

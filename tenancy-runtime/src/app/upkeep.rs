@@ -13,6 +13,8 @@ use crate::problem::Problem;
 use crate::provision::migrations::{self, Place};
 use crate::provision::{Tables, TenantDatabases, probe, verify};
 use crate::registry::{hear, listen};
+#[cfg(feature = "encryption")]
+use crate::secrets::{self, Secrets};
 use crate::system;
 use crate::tenant::{NewTenant, SchemaName, Slug, TenantStatus};
 
@@ -174,6 +176,8 @@ impl Tenancy {
             Ok(places) => {
                 let own = places.schemas();
                 problems.extend(verify::verify(&data.app, tables, places.shared, &own).await?);
+                #[cfg(feature = "encryption")]
+                problems.extend(self.verify_keys(&data.app).await?);
             }
             Err(error @ Error::Unavailable(_)) => return Err(error),
             Err(Error::CannotStart(more)) => problems.extend(more),
@@ -184,6 +188,19 @@ impl Tenancy {
             )),
         }
         Ok(problems)
+    }
+
+    /// What is wrong with the keys of tenants' secrets.
+    #[cfg(feature = "encryption")]
+    async fn verify_keys(&self, app: &Pool) -> Result<Vec<Problem>> {
+        if !self.registry.keeps_secrets() {
+            return Ok(Vec::new());
+        }
+        let ring = self.secrets.as_ref().map(Secrets::ring);
+        match secrets::verify(app, ring).await {
+            Err(Error::CannotStart(problems)) => Ok(problems),
+            outcome => outcome,
+        }
     }
 
     pub(crate) async fn refuse_unsafe(&self) -> Result<()> {

@@ -51,12 +51,14 @@ pub(crate) async fn manage(command: Command, tenancy: &Tenancy) -> Result<()> {
         Command::Delete(slug) => print(&[there(&slug, provisioner.delete(&slug).await)?]),
         Command::Restore(slug) => print(&[there(&slug, provisioner.restore(&slug).await)?]),
         Command::Destroy(slug) => print_receipt(&there(&slug, provisioner.destroy(&slug).await)?),
+        #[cfg(feature = "encryption")]
+        Command::Secrets(command) => super::secrets::manage(command, tenancy).await,
         Command::Receipt(slug) => print_receipt(&there(&slug, provisioner.receipt(&slug).await)?),
     }
 }
 
 /// Says by name what is not there.
-fn there<T>(slug: &Slug, result: Result<T>) -> Result<T> {
+pub(super) fn there<T>(slug: &Slug, result: Result<T>) -> Result<T> {
     result.map_err(|error| match error {
         Error::NotFound => Error::InvalidInput(format!("there is no tenant `{slug}`")),
         error => error,
@@ -112,7 +114,7 @@ fn print_features(tenant: &TenantRecord) -> Result<()> {
     say(&lines.join("\n"))
 }
 
-fn say(line: &str) -> Result<()> {
+pub(super) fn say(line: &str) -> Result<()> {
     written(writeln!(io::stdout(), "{line}"))
 }
 

@@ -3,10 +3,14 @@
 mod manage;
 #[cfg(feature = "cli")]
 mod parse;
+#[cfg(feature = "encryption")]
+mod secrets;
 
 pub(crate) use manage::manage;
 #[cfg(feature = "cli")]
 pub(crate) use parse::parse;
+#[cfg(feature = "encryption")]
+pub(crate) use secrets::generate_key;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -53,6 +57,27 @@ pub(crate) enum Command {
     Destroy(Slug),
     /// To say what was removed.
     Receipt(Slug),
+    /// To keep secrets for tenants.
+    #[cfg(feature = "encryption")]
+    Secrets(SecretsCommand),
+}
+
+/// What the command line asks for of tenants' secrets.
+#[cfg(feature = "encryption")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SecretsCommand {
+    /// To make a key, of this id.
+    GenerateKey(Option<String>),
+    /// To keep what stands on the standard input for a tenant, under a name.
+    Set(Slug, String),
+    /// To list the names of a tenant's secrets.
+    List(Slug),
+    /// To remove a tenant's secret.
+    Remove(Slug, String),
+    /// To count the secrets of each key.
+    Keys,
+    /// To re-encrypt everything with the first key.
+    Rotate,
 }
 
 /// Without the feature `cli` a binary serves, whatever its arguments.

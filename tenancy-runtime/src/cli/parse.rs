@@ -5,6 +5,8 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serde_json::Value;
 
 use super::Command;
+#[cfg(feature = "encryption")]
+use super::SecretsCommand;
 use crate::config::variables;
 use crate::tenant::{InvalidSlug, NewTenant, Slug};
 
@@ -30,6 +32,47 @@ enum Subcommands {
     /// List and create tenants, and see them through their lives
     #[command(subcommand)]
     Tenants(Tenants),
+    /// Keep secrets for tenants, encrypted with TENANCY_ENCRYPTION_KEY, and rotate its keys
+    #[cfg(feature = "encryption")]
+    #[command(subcommand)]
+    Secrets(Secrets),
+}
+
+#[cfg(feature = "encryption")]
+#[derive(Subcommand)]
+enum Secrets {
+    /// Print a new key as id:key; it needs no configuration
+    GenerateKey {
+        /// Tells the key from others: up to 32 of a-z, A-Z, 0-9, `_`, `.` and `-` [default: today]
+        #[arg(long)]
+        id: Option<String>,
+    },
+    /// Keep for a tenant what stands on the standard input
+    Set {
+        /// The tenant's public name
+        #[arg(value_parser = slug)]
+        slug: Slug,
+        /// The secret's name: up to 100 of a-z, 0-9, `_`, `.` and `-`
+        name: String,
+    },
+    /// Print the names of a tenant's secrets
+    List {
+        /// The tenant's public name
+        #[arg(value_parser = slug)]
+        slug: Slug,
+    },
+    /// Remove a tenant's secret
+    Remove {
+        /// The tenant's public name
+        #[arg(value_parser = slug)]
+        slug: Slug,
+        /// The secret's name
+        name: String,
+    },
+    /// Print how many secrets each key has encrypted
+    Keys,
+    /// Re-encrypt with the first key what others have encrypted; may be cut off and repeated
+    Rotate,
 }
 
 #[derive(Subcommand)]
@@ -181,6 +224,22 @@ impl From<Arguments> for Command {
             Some(Subcommands::Migrate { tenant }) => Self::Migrate(tenant),
             Some(Subcommands::Verify) => Self::Verify,
             Some(Subcommands::Tenants(tenants)) => tenants.into(),
+            #[cfg(feature = "encryption")]
+            Some(Subcommands::Secrets(secrets)) => Self::Secrets(secrets.into()),
+        }
+    }
+}
+
+#[cfg(feature = "encryption")]
+impl From<Secrets> for SecretsCommand {
+    fn from(secrets: Secrets) -> Self {
+        match secrets {
+            Secrets::GenerateKey { id } => Self::GenerateKey(id),
+            Secrets::Set { slug, name } => Self::Set(slug, name),
+            Secrets::List { slug } => Self::List(slug),
+            Secrets::Remove { slug, name } => Self::Remove(slug, name),
+            Secrets::Keys => Self::Keys,
+            Secrets::Rotate => Self::Rotate,
         }
     }
 }
@@ -307,6 +366,36 @@ mod tests {
             parsed(&line.split(' ').collect::<Vec<_>>()),
             Command::Create(new)
         );
+    }
+
+    #[cfg(feature = "encryption")]
+    #[test]
+    fn a_secret_is_never_an_argument() {
+        let acme: Slug = "acme-corp".parse().unwrap();
+        let name = || "smtp".to_owned();
+        for (line, command) in [
+            ("generate-key", SecretsCommand::GenerateKey(None)),
+            (
+                "generate-key --id b",
+                SecretsCommand::GenerateKey(Some("b".to_owned())),
+            ),
+            (
+                "set acme-corp smtp",
+                SecretsCommand::Set(acme.clone(), name()),
+            ),
+            ("list acme-corp", SecretsCommand::List(acme.clone())),
+            (
+                "remove acme-corp smtp",
+                SecretsCommand::Remove(acme, name()),
+            ),
+            ("keys", SecretsCommand::Keys),
+            ("rotate", SecretsCommand::Rotate),
+        ] {
+            let arguments: Vec<_> = ["secrets"].into_iter().chain(line.split(' ')).collect();
+            assert_eq!(parsed(&arguments), Command::Secrets(command));
+        }
+        let spoken = ["shop", "secrets", "set", "acme-corp", "smtp", "hunter2"];
+        assert!(Arguments::try_parse_from(spoken).is_err());
     }
 
     #[test]

@@ -84,7 +84,7 @@ fn read_one(
     reader: &mut Reader,
     variable: Variable,
 ) -> Option<(SecretString, tokio_postgres::Config)> {
-    let url = SecretString::from(reader.text(variable)?);
+    let url = reader.secret(variable)?;
     if asks_for_tls(url.expose_secret()) {
         reader.problem(without_tls(variable));
         return None;

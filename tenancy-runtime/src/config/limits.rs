@@ -73,7 +73,7 @@ pub(crate) fn no_choice() -> Problem {
 
 /// The URL, which may hold a password and so is never shown.
 fn redis_url(reader: &mut Reader) -> Option<SecretString> {
-    let url = SecretString::from(reader.text(REDIS_URL)?);
+    let url = reader.secret(REDIS_URL)?;
     let scheme = url
         .expose_secret()
         .split_once("://")

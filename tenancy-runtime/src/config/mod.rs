@@ -12,6 +12,7 @@
 //! second), quote the value in their errors and stop at the first.
 
 mod database;
+mod encryption;
 mod jwt;
 mod limits;
 #[cfg(test)]
@@ -35,6 +36,8 @@ use crate::http::TrustedProxies;
 use crate::isolation::Isolation;
 use crate::problem::Problem;
 use crate::resolve::Resolution;
+#[cfg(feature = "encryption")]
+use crate::secrets::KeyRing;
 
 pub use limits::RateLimits;
 pub(crate) use limits::no_choice;
@@ -93,6 +96,9 @@ pub struct Config {
     pub embedded: Embedded,
     /// How often tenants may come, and where that is counted.
     pub rate_limits: RateLimits,
+    /// The keys that tenants' secrets are encrypted with; without there are none.
+    #[cfg(feature = "encryption")]
+    pub encryption_keys: Option<KeyRing>,
 }
 
 /// The logins to the databases that tenants have of their own.

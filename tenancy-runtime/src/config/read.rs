@@ -3,6 +3,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 use super::variables::{self, Variable};
 use super::{Defaults, Embedded};
 use crate::isolation::{Isolation, Strategy};
@@ -64,6 +66,11 @@ impl Reader {
             return None;
         }
         Some(value.clone())
+    }
+
+    /// The text of a variable that nobody may see.
+    pub(super) fn secret(&mut self, variable: Variable) -> Option<SecretString> {
+        self.text(variable).map(SecretString::from)
     }
 
     fn refuse_unknown(&mut self) {
@@ -235,6 +242,10 @@ pub(super) fn config(
     let isolation = reader.isolation(ISOLATION_STRATEGY, defaults.isolation);
     let resolution = super::resolution::read(&mut reader, defaults.resolution);
     let standby = reader.standby(STANDBY, isolation.as_ref());
+    #[cfg(feature = "encryption")]
+    let encryption_keys = super::encryption::read(&mut reader, isolation.is_some());
+    #[cfg(not(feature = "encryption"))]
+    super::encryption::read(&mut reader);
     let config = super::Config {
         database_url: logins.application,
         owner_database_url: logins.owner,
@@ -271,6 +282,8 @@ pub(super) fn config(
         shutdown_timeout: reader.seconds(SHUTDOWN_TIMEOUT, Duration::ZERO, Duration::from_secs(30)),
         embedded: reader.embedded(EMBEDDED, defaults.embedded),
         rate_limits: super::limits::read(&mut reader),
+        #[cfg(feature = "encryption")]
+        encryption_keys,
     };
     let problems = reader.into_problems();
     if problems.is_empty() {

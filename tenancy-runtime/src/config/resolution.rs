@@ -5,7 +5,7 @@ use axum::http::HeaderName;
 
 use super::read::{Reader, value_problem};
 use super::variables::{
-    DOMAIN_SUFFIX, PATH_PREFIX, RESOLUTION_STRATEGY, TENANT_HEADER_NAME, TRUSTED_PROXIES, Variable,
+    DOMAIN_SUFFIX, PATH_PREFIX, RESOLUTION_STRATEGY, TENANT_HEADER_NAME, TRUSTED_PROXIES, variables,
 };
 use crate::http::TrustedProxies;
 use crate::problem::Problem;
@@ -101,13 +101,9 @@ fn overridden(reader: &mut Reader, way: Resolution) -> Resolution {
 
 /// A variable of a way that is not in use was meant to do something.
 fn refuse_idle(reader: &mut Reader, ways: &[Resolution]) {
-    let of: [(Variable, &str); 3] = [
-        (TENANT_HEADER_NAME, "header"),
-        (DOMAIN_SUFFIX, "subdomain"),
-        (PATH_PREFIX, "path"),
-    ];
-    let of_tokens = super::jwt::VARIABLES.map(|variable| (variable, "jwt"));
-    for (variable, word) in of.into_iter().chain(of_tokens) {
+    let about = variables().iter();
+    let about = about.filter_map(|variable| Some((*variable, variable.way?)));
+    for (variable, word) in about {
         let idle = !ways.is_empty() && ways.iter().all(|way| way.as_str() != word);
         if idle && reader.is_set(variable) {
             reader.problem(Problem::new(

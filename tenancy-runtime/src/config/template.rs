@@ -44,7 +44,7 @@ fn read_one(
     declared: Option<SecretString>,
     url: Option<&SecretString>,
 ) -> Option<DatabaseLogin> {
-    let given = reader.text(variable).map(SecretString::from);
+    let given = reader.secret(variable);
     // Without a server there is none for tenants' databases either.
     let url = url?;
     let template = match given.or(declared) {

@@ -89,9 +89,13 @@ fn every_variable_of_the_table_is_read() {
         ("TENANCY_REDIS_URL", "redis://:s@cache/0"),
         ("TENANCY_RATE_LIMIT_WITHOUT_REDIS", "allow"),
     ];
-    // Those of tokens exclude each other; they are read where tokens are proved.
-    let others = variables().iter().filter(|v| !jwt::VARIABLES.contains(v));
-    let names: Vec<_> = others.map(|variable| variable.name).collect();
+    // Those of tokens exclude each other; they are read where tokens are proved. Keys
+    // are not read in every build.
+    let others = variables().iter().filter(|v| v.way != Some("jwt"));
+    let names = others.map(|variable| variable.name);
+    let names: Vec<_> = names
+        .filter(|name| *name != "TENANCY_ENCRYPTION_KEY")
+        .collect();
     assert_eq!(names, vars.map(|(name, _)| name));
 
     let config = read(rls(), &vars).unwrap();
@@ -196,12 +200,38 @@ fn an_unknown_name_comes_with_a_suggestion() {
 
 #[test]
 fn no_secret_is_shown() {
+    let template = "postgres://app:hunter2@localhost/{database_name}";
     let vars = [
         ("TENANCY_DATABASE_URL", APP),
         ("TENANCY_OWNER_DATABASE_URL", OWNER),
+        ("TENANCY_SYSTEM_DATABASE_URL", SYSTEM),
+        ("TENANCY_DATABASE_URL_TEMPLATE", template),
+        ("TENANCY_OWNER_DATABASE_URL_TEMPLATE", template),
+        ("TENANCY_REDIS_URL", "redis://:hunter2@localhost/"),
+        ("TENANCY_RATE_LIMIT_WITHOUT_REDIS", "allow"),
+        // "hunter2" and more, in base64.
+        #[cfg(feature = "encryption")]
+        ("TENANCY_ENCRYPTION_KEY", KEY),
+        #[cfg(feature = "jwt")]
+        ("TENANCY_RESOLUTION_STRATEGY", "jwt"),
+        #[cfg(feature = "jwt")]
+        (
+            "TENANCY_JWT_SECRET",
+            "hunter2 and as many bytes more as are needed",
+        ),
+        #[cfg(feature = "jwt")]
+        ("TENANCY_JWT_AUDIENCE", "any"),
+        #[cfg(feature = "jwt")]
+        ("TENANCY_JWT_ISSUER", "any"),
     ];
     let config = read(rls(), &vars).unwrap();
-    assert!(!format!("{config:?} {config:#?}").contains("hunter2"));
+    let shown = format!("{config:?} {config:#?}");
+    // As text, in base64, and byte by byte.
+    for form in ["hunter2", "aHVudGVyMg", "104, 117, 110, 116"] {
+        assert!(!shown.contains(form), "{shown}");
+    }
+    // The twin: what was read is in there.
+    assert!(shown.contains("SecretBox"), "{shown}");
 
     let vars = [
         ("TENANCY_DATABASE_URL", "mysql://app:hunter2@localhost/app"),
@@ -427,4 +457,41 @@ fn limits_are_as_they_are_set_and_no_setting_does_nothing() {
         &[("TENANCY_REDIS_URL", "rediss://:hunter2@localhost/")],
     );
     assert!(tls.contains("TLS") && !tls.contains("hunter2"), "{tls}");
+}
+
+/// "hunter2", and as many bytes more as a key has.
+#[cfg(feature = "encryption")]
+const KEY: &str = "aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMjEyMzQ=";
+
+#[cfg(feature = "encryption")]
+#[test]
+fn keys_are_read_where_there_is_a_place_for_secrets() {
+    let config = read(rls(), &[("TENANCY_ENCRYPTION_KEY", KEY)]).unwrap();
+    let ring = config.encryption_keys.unwrap();
+    assert_eq!(ring.ids().collect::<Vec<_>>(), ["1"]);
+    assert!(read(rls(), &[]).unwrap().encryption_keys.is_none());
+
+    for (wrong, said) in [
+        ("", "is set, but empty"),
+        ("hunter2", "a key 1 that is not base64"),
+        ("aHVudGVyMg==", "a key 1 of 7 bytes, and 32 are needed"),
+        (&format!("a:{KEY},a:{KEY}"), "two keys with the id `a`"),
+        (&format!("a:{KEY},"), "nothing in the place of key 2"),
+    ] {
+        let problem = problem(rls(), &[("TENANCY_ENCRYPTION_KEY", wrong)]);
+        assert!(problem.contains(said), "{problem}");
+        assert!(!problem.contains("hunter2") && !problem.contains("aHVudGVyMg"));
+    }
+    let no_database = problem(Defaults::default(), &[("TENANCY_ENCRYPTION_KEY", KEY)]);
+    assert!(
+        no_database.contains("no database to keep secrets in"),
+        "{no_database}"
+    );
+}
+
+#[cfg(not(feature = "encryption"))]
+#[test]
+fn a_key_for_a_build_that_encrypts_nothing_was_meant_otherwise() {
+    let problem = problem(rls(), &[("TENANCY_ENCRYPTION_KEY", "1")]);
+    assert!(problem.contains("features = [\"encryption\"]"), "{problem}");
 }

@@ -8,6 +8,16 @@ pub struct Variable {
     pub default: &'static str,
     /// What it says and which values it takes, in one sentence.
     pub what: &'static str,
+    /// The way of resolving tenants that it is about, as
+    /// `TENANCY_RESOLUTION_STRATEGY` names it; `None` where it is about no one way.
+    pub way: Option<&'static str>,
+}
+
+impl Variable {
+    const fn about(mut self, way: &'static str) -> Self {
+        self.way = Some(way);
+        self
+    }
 }
 
 const fn variable(name: &'static str, default: &'static str, what: &'static str) -> Variable {
@@ -15,6 +25,7 @@ const fn variable(name: &'static str, default: &'static str, what: &'static str)
         name,
         default,
         what,
+        way: None,
     }
 }
 
@@ -74,56 +85,66 @@ pub(super) const TENANT_HEADER_NAME: Variable = variable(
     "TENANCY_TENANT_HEADER_NAME",
     "from the attribute, or X-Tenant-ID",
     "The header that names the tenant.",
-);
+)
+.about("header");
 pub(super) const DOMAIN_SUFFIX: Variable = variable(
     "TENANCY_DOMAIN_SUFFIX",
     "from the attribute",
     "The domain below which each tenant has a host, as .myapp.com.",
-);
+)
+.about("subdomain");
 pub(super) const PATH_PREFIX: Variable = variable(
     "TENANCY_PATH_PREFIX",
     "from the attribute, or /t",
     "What stands before the tenant in a path.",
-);
+)
+.about("path");
 pub(super) const JWT_SECRET: Variable = variable(
     "TENANCY_JWT_SECRET",
     "none",
     "The secret that tokens are signed with, of 32 bytes or more for HS256, 48 for HS384, 64 for \
      HS512.",
-);
+)
+.about("jwt");
 pub(super) const JWT_PUBLIC_KEY: Variable = variable(
     "TENANCY_JWT_PUBLIC_KEY",
     "none",
     "The public key of who signs tokens, in PEM, or a file of it: RSA of 2048 bits or more, P-256, \
      P-384 or Ed25519.",
-);
+)
+.about("jwt");
 pub(super) const JWKS: Variable = variable(
     "TENANCY_JWKS",
     "none",
     "The public keys of who signs tokens, as a JSON Web Key Set: a file, or an http URL on a \
      network of your own.",
-);
+)
+.about("jwt");
 pub(super) const JWT_ALGORITHM: Variable = variable(
     "TENANCY_JWT_ALGORITHM",
     "from the attribute, or by the key: HS256 for a secret, RS256 for RSA",
     "How tokens are signed: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, \
      ES384 or EdDSA.",
-);
+)
+.about("jwt");
 pub(super) const JWT_TENANT_CLAIM: Variable = variable(
     "TENANCY_JWT_TENANT_CLAIM",
     "from the attribute, or tenant_id",
     "The claim that names the tenant.",
-);
+)
+.about("jwt");
 pub(super) const JWT_AUDIENCE: Variable = variable(
     "TENANCY_JWT_AUDIENCE",
     "from the attribute",
     "Who tokens are for, their aud: a name, or any.",
-);
+)
+.about("jwt");
 pub(super) const JWT_ISSUER: Variable = variable(
     "TENANCY_JWT_ISSUER",
     "from the attribute",
     "Who makes tokens, their iss: a name, or any.",
-);
+)
+.about("jwt");
 pub(super) const TRUSTED_PROXIES: Variable = variable(
     "TENANCY_TRUSTED_PROXIES",
     "none",
@@ -228,9 +249,16 @@ pub(super) const RATE_LIMIT_WITHOUT_REDIS: Variable = variable(
     "What happens to requests with a limit while Redis is away: allow, or refuse with 503.",
 );
 
+pub(super) const ENCRYPTION_KEY: Variable = variable(
+    "TENANCY_ENCRYPTION_KEY",
+    "none, and tenants keep no secrets",
+    "The keys that tenants' secrets are encrypted with, as id:key with commas between them: the \
+     first encrypts, all of them decrypt.",
+);
+
 /// Every variable, in the order in which people meet them. What is not here is
 /// refused as unknown.
-static VARIABLES: [Variable; 37] = [
+static VARIABLES: [Variable; 38] = [
     DATABASE_URL,
     OWNER_DATABASE_URL,
     SYSTEM_DATABASE_URL,
@@ -268,6 +296,7 @@ static VARIABLES: [Variable; 37] = [
     RATE_LIMIT_PER_MINUTE,
     REDIS_URL,
     RATE_LIMIT_WITHOUT_REDIS,
+    ENCRYPTION_KEY,
 ];
 
 /// Every variable that an application reads, for `--help` and the docs.

@@ -12,6 +12,10 @@ use super::pool::{Pool, PooledSession};
 use super::session::Session;
 use crate::error::Result;
 use crate::isolation::Scope;
+#[cfg(feature = "encryption")]
+use crate::isolation::rls;
+#[cfg(feature = "encryption")]
+use crate::tenant::TenantId;
 
 impl Pool {
     /// Reads rows by a statement that names no tenant's table: there the
@@ -45,6 +49,15 @@ impl Pool {
     /// A connection that belongs to no tenant.
     pub(crate) async fn outside(&self) -> Result<TenantConn> {
         let scope = self.with_role(Scope::outside());
+        Ok(TenantConn::new(self.get().await?, scope, None))
+    }
+
+    /// A connection to the framework's own tables, which row-level security holds
+    /// to the rows of one tenant there, wherever that tenant's data is.
+    #[cfg(feature = "encryption")]
+    pub(crate) async fn inside(&self, tenant: TenantId) -> Result<TenantConn> {
+        let scope = Scope::outside().with_setting(rls::SETTING, tenant.to_string());
+        let scope = self.with_role(scope);
         Ok(TenantConn::new(self.get().await?, scope, None))
     }
 

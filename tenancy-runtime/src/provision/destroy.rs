@@ -134,6 +134,8 @@ fn receipt_of(record: &TenantRecord, rows: Counts) -> Receipt {
         isolation_strategy: record.strategy(),
         dropped: record.locator.as_ref().and_then(Locator::own_place),
         rows,
+        // Counted by the registry, which keeps them.
+        secrets: 0,
         destroyed_at: Utc::now(),
     }
 }

@@ -32,6 +32,7 @@ pub mod probe;
 mod relations;
 mod rights;
 mod schemas;
+mod secrets;
 mod shared_rows;
 mod standby;
 mod tables;

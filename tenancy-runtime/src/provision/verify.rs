@@ -10,7 +10,7 @@
 use diesel::sql_types::{Array, Bool, Nullable, Text};
 
 use super::relations::{self, Known};
-use super::{Tables, definers, kept, keys, rights, schemas};
+use super::{Tables, definers, kept, keys, rights, schemas, secrets};
 use crate::db::Pool;
 use crate::error::Result;
 use crate::isolation::rls;
@@ -63,6 +63,7 @@ pub async fn verify(
     let shared = tables.shared_schema().as_str();
     problems.extend(rights::off_the_roll(app, shared, guarded).await?);
     problems.extend(rights::beyond(app, tables).await?);
+    problems.extend(secrets::loose(app, tables).await?);
     Ok(problems)
 }
 
@@ -134,9 +135,9 @@ async fn others(
 
 /// A table as the catalog knows it.
 #[derive(diesel::QueryableByName)]
-struct Found {
+pub(super) struct Found {
     #[diesel(sql_type = Bool)]
-    missing: bool,
+    pub(super) missing: bool,
     #[diesel(sql_type = Bool)]
     owned_by_app: bool,
     #[diesel(sql_type = Bool)]
@@ -144,11 +145,11 @@ struct Found {
     #[diesel(sql_type = Bool)]
     forced: bool,
     #[diesel(sql_type = Array<Text>)]
-    granted: Vec<String>,
+    pub(super) granted: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
-    granted_on_columns: Vec<String>,
+    pub(super) granted_on_columns: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
-    granted_to_system: Vec<String>,
+    pub(super) granted_to_system: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
     policies: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
@@ -206,7 +207,11 @@ impl Found {
     }
 }
 
-async fn facts(app: &Pool, tables: &Tables, names: &[(&str, &str)]) -> Result<Vec<Found>> {
+pub(super) async fn facts(
+    app: &Pool,
+    tables: &Tables,
+    names: &[(&str, &str)],
+) -> Result<Vec<Found>> {
     let (schemas, names): (Vec<&str>, Vec<&str>) = names.iter().copied().unzip();
     app.read(
         diesel::sql_query(FACTS.replace("{policy}", rls::POLICY_IN_CATALOG))
@@ -263,7 +268,7 @@ fn compare(problems: &mut Vec<Problem>, tables: &Tables, table: &Expected<'_>, f
     }
 }
 
-fn guarded(found: &Found, name: &str, wrong: &mut impl FnMut(String, String)) {
+pub(super) fn guarded(found: &Found, name: &str, wrong: &mut impl FnMut(String, String)) {
     if !found.enabled {
         wrong(
             "is not under row-level security".to_owned(),

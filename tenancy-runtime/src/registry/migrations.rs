@@ -20,6 +20,7 @@ const STEPS: &[&str] = &[
     CHANGES,
     OVERRIDES,
     METADATA,
+    SECRETS,
 ];
 
 /// The keys that keep two tenants out of one place.
@@ -133,6 +134,31 @@ const METADATA: &str = "
     ALTER TABLE tenancy.tenants ADD COLUMN metadata jsonb NOT NULL DEFAULT '{}'
         CHECK (jsonb_typeof(metadata) = 'object')";
 
+/// What applications keep for tenants, encrypted; `secrets` reads and writes it,
+/// as the application's role, which policies hold to one tenant.
+const SECRETS: &str = "
+    -- The keys that were used, each with a proof of which key it is.
+    CREATE TABLE tenancy.secret_keys (
+        id text PRIMARY KEY,
+        proof bytea NOT NULL
+    );
+    CREATE TABLE tenancy.secrets (
+        tenant_id uuid NOT NULL REFERENCES tenancy.tenants (id) ON DELETE CASCADE,
+        name text NOT NULL,
+        key_id text NOT NULL REFERENCES tenancy.secret_keys (id),
+        value bytea NOT NULL,
+        updated_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (tenant_id, name)
+    );
+    CREATE INDEX secrets_key_id_idx ON tenancy.secrets (key_id);
+    ALTER TABLE tenancy.secrets ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+    CREATE POLICY tenancy_access ON tenancy.secrets AS PERMISSIVE FOR ALL TO PUBLIC
+        USING (true) WITH CHECK (true);
+    CREATE POLICY tenancy_isolation ON tenancy.secrets AS RESTRICTIVE FOR ALL TO PUBLIC
+        USING (tenant_id = (select nullif(current_setting('tenancy.tenant_id', true), '')::uuid))
+        WITH CHECK
+            (tenant_id = (select nullif(current_setting('tenancy.tenant_id', true), '')::uuid))";
+
 /// Held while the schema `tenancy` changes, so that of several processes one
 /// changes it.
 pub(crate) const LOCK: &str =
@@ -153,9 +179,11 @@ pub(super) async fn run(owner: &Pool, app_role: &str) -> Result<()> {
     let role = quoted(app_role);
     conn.batch_execute(&format!(
         "REVOKE ALL ON SCHEMA tenancy FROM {role}, PUBLIC; GRANT USAGE ON SCHEMA tenancy TO {role};
-         REVOKE ALL ON tenancy.tenants, tenancy.receipts, tenancy.migrations, tenancy.standby
-             FROM {role}, PUBLIC;
-         GRANT SELECT ON tenancy.tenants TO {role}"
+         REVOKE ALL ON tenancy.tenants, tenancy.receipts, tenancy.migrations, tenancy.standby,
+             tenancy.secrets, tenancy.secret_keys FROM {role}, PUBLIC;
+         GRANT SELECT ON tenancy.tenants TO {role};
+         GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.secrets TO {role};
+         GRANT SELECT, INSERT, DELETE ON tenancy.secret_keys TO {role}"
     ))
     .await?;
     transaction.commit().await

@@ -22,6 +22,8 @@ pub(crate) use locator::LocatorRow;
 pub use memory::MemoryRegistry;
 pub(crate) use migrations::LOCK;
 pub use postgres::PostgresRegistry;
+#[cfg(feature = "encryption")]
+pub(crate) use postgres::unprepared;
 
 /// A store of tenants.
 #[async_trait]
@@ -53,6 +55,12 @@ pub trait TenantRegistry: Send + Sync + 'static {
     /// Whether PostgreSQL notifies all processes of each change, by the trigger on
     /// `tenancy.tenants`. Without, what a process remembers lasts one second.
     fn notifies(&self) -> bool {
+        false
+    }
+
+    /// Whether it keeps tenants' secrets beside the tenants (`tenancy.secrets`), and
+    /// removes them with their tenant. Without, there are none.
+    fn keeps_secrets(&self) -> bool {
         false
     }
 

@@ -14,6 +14,7 @@ use super::locator::LocatorRow;
 use super::{TenantRegistry, full, migrations, taken};
 use crate::db::{Pool, Transaction};
 use crate::error::{Error, Result};
+use crate::isolation::rls;
 use crate::problem::Problem;
 use crate::tenant::{Locator, Receipt, Slug, TenantId, TenantRecord, TenantStatus};
 
@@ -56,6 +57,10 @@ impl TenantRegistry for PostgresRegistry {
     }
 
     fn notifies(&self) -> bool {
+        true
+    }
+
+    fn keeps_secrets(&self) -> bool {
         true
     }
 
@@ -176,7 +181,7 @@ impl PostgresRegistry {
 
 /// In a database that this version of the application has not prepared, the
 /// registry's tables or columns are not there, or not granted.
-fn unprepared(error: Error) -> Error {
+pub(crate) fn unprepared(error: Error) -> Error {
     let Error::Internal(cause) = &error else {
         return error;
     };
@@ -312,12 +317,27 @@ async fn remove(
     receipt: Option<&Receipt>,
     transaction: &mut Transaction,
 ) -> Result<()> {
+    // The owner is held by row-level security as well, and sees no secrets unless
+    // it says whose.
+    diesel::sql_query("SELECT set_config($1, $2, true)")
+        .bind::<Text, _>(rls::SETTING)
+        .bind::<Text, _>(id.to_string())
+        .execute(transaction.conn())
+        .await?;
+    let secrets = diesel::sql_query("DELETE FROM tenancy.secrets WHERE tenant_id = $1")
+        .bind::<SqlUuid, _>(id.as_uuid())
+        .execute(transaction.conn())
+        .await?;
     diesel::sql_query("DELETE FROM tenancy.tenants WHERE id = $1")
         .bind::<SqlUuid, _>(id.as_uuid())
         .execute(transaction.conn())
         .await?;
     let Some(receipt) = receipt else {
         return Ok(());
+    };
+    let receipt = &Receipt {
+        secrets: secrets as u64,
+        ..receipt.clone()
     };
     let finished = "UPDATE SET destroyed_at = EXCLUDED.destroyed_at, receipt = EXCLUDED.receipt \
          || jsonb_build_object('rows', tenancy.receipts.receipt -> 'rows')";

@@ -21,6 +21,9 @@ pub struct Receipt {
     pub dropped: Option<String>,
     /// How many rows each table had.
     pub rows: BTreeMap<String, u64>,
+    /// How many secrets were kept for it.
+    #[serde(default)]
+    pub secrets: u64,
     /// When the last of it was gone.
     pub destroyed_at: DateTime<Utc>,
 }

@@ -1,6 +1,6 @@
 //! The key that tokens are checked with, which only the environment has.
 
-use secrecy::SecretString;
+use secrecy::ExposeSecret as _;
 
 use super::super::read::Reader;
 use super::super::variables::{JWKS, JWT_PUBLIC_KEY, JWT_SECRET, Variable};
@@ -45,14 +45,15 @@ fn keys(reader: &mut Reader, algorithm: Option<JwtAlgorithm>) -> Option<JwtKeys>
         return None;
     }
     let variable = *set.first()?;
-    let text = reader.text(variable)?;
+    let secret = reader.secret(variable)?;
+    let text = secret.expose_secret();
     let keys = match variable {
         JWT_SECRET => {
             let algorithm = algorithm.unwrap_or(JwtAlgorithm::Hs256);
-            JwtKeys::secret(&SecretString::from(text), algorithm)
+            JwtKeys::secret(&secret, algorithm)
         }
-        JWT_PUBLIC_KEY => pem(&text).and_then(|pem| JwtKeys::pem(&pem, algorithm)),
-        _ if text.contains("://") => JwtKeys::url(&text),
+        JWT_PUBLIC_KEY => pem(text).and_then(|pem| JwtKeys::pem(&pem, algorithm)),
+        _ if text.contains("://") => JwtKeys::url(text),
         _ => JwtKeys::file(text),
     };
     match keys {

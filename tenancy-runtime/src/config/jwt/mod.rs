@@ -5,23 +5,9 @@
 mod keys;
 
 use super::read::Reader;
-use super::variables::{
-    JWKS, JWT_ALGORITHM, JWT_AUDIENCE, JWT_ISSUER, JWT_PUBLIC_KEY, JWT_SECRET, JWT_TENANT_CLAIM,
-    Variable,
-};
+use super::variables::{JWT_ALGORITHM, JWT_AUDIENCE, JWT_ISSUER, JWT_TENANT_CLAIM, Variable};
 use crate::problem::Problem;
 use crate::resolve::{Expected, JwtAlgorithm, JwtResolver};
-
-/// Every variable that is about tokens.
-pub(super) const VARIABLES: [Variable; 7] = [
-    JWT_SECRET,
-    JWT_PUBLIC_KEY,
-    JWKS,
-    JWT_ALGORITHM,
-    JWT_TENANT_CLAIM,
-    JWT_AUDIENCE,
-    JWT_ISSUER,
-];
 
 /// The resolver as it is used, or every reason why there is none.
 pub(super) fn complete(reader: &mut Reader, mut resolver: JwtResolver) -> JwtResolver {

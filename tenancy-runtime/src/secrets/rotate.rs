@@ -1,0 +1,101 @@
+use std::collections::BTreeMap;
+
+use super::Secrets;
+use super::name::SecretName;
+use super::store::Store;
+use crate::error::{Error, Result};
+use crate::problem::Problem;
+use crate::tenant::Slug;
+
+/// How many secrets are re-encrypted at a time.
+const BATCH: u32 = 50;
+
+/// How many problems are told one by one.
+const TOLD: usize = 100;
+
+/// What came of a rotation.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Rotation {
+    /// How many secrets were re-encrypted.
+    pub rewritten: u64,
+    /// How many secrets each key has encrypted by now.
+    pub in_use: BTreeMap<String, u64>,
+    /// The keys that no secret needs any more, which may leave the ring.
+    pub forgotten: Vec<String>,
+    /// What could not be re-encrypted, a hundred at most.
+    pub problems: Vec<Problem>,
+}
+
+impl Secrets {
+    /// Re-encrypts what other keys than the first have encrypted, in small batches,
+    /// while others read and write. Cut off anywhere, it goes on from there when it
+    /// is called again. `progress` hears of each tenant with secrets to re-encrypt
+    /// and how many were by then.
+    ///
+    /// A secret that does not decrypt stays as it is and stops no other.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn rotate(&self, mut progress: impl FnMut(&Slug, u64)) -> Result<Rotation> {
+        let mut rotation = Rotation::default();
+        for tenant in self.provisioner.all().await? {
+            let store = self.store(&tenant);
+            let mut used = store.keys().await?;
+            if used.keys().any(|key| key != self.ring.encrypting().id()) {
+                rotation.tenant(&store, &mut progress).await?;
+                used = store.keys().await?;
+            }
+            for (key, secrets) in used {
+                *rotation.in_use.entry(key).or_default() += secrets;
+            }
+        }
+        rotation.forgotten = self.forget_unused().await?;
+        Ok(rotation)
+    }
+
+    /// How many secrets each key has encrypted.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn keys_in_use(&self) -> Result<BTreeMap<String, u64>> {
+        let mut all = BTreeMap::new();
+        for tenant in self.provisioner.all().await? {
+            for (key, secrets) in self.store(&tenant).keys().await? {
+                *all.entry(key).or_default() += secrets;
+            }
+        }
+        Ok(all)
+    }
+}
+
+impl Rotation {
+    async fn tenant(&mut self, store: &Store, progress: &mut impl FnMut(&Slug, u64)) -> Result<()> {
+        let mut after = String::new();
+        loop {
+            let rows = store.of_other_keys(&after, BATCH).await?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after.clone_from(&last.name);
+            let mut anew = Vec::new();
+            for row in rows {
+                match store.opened(&row) {
+                    Ok(value) => {
+                        let name = SecretName::parse(&row.name).map_err(Error::internal)?;
+                        let sealed = store.sealed(&name, &value);
+                        anew.push((row, sealed));
+                    }
+                    Err(problem) if self.problems.len() < TOLD => self.problems.push(problem),
+                    Err(_) => {}
+                }
+            }
+            if !anew.is_empty() {
+                self.rewritten += store.replace(anew).await?;
+            }
+            progress(&store.slug, self.rewritten);
+        }
+    }
+}

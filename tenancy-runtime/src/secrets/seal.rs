@@ -1,0 +1,175 @@
+//! A value in the form in which it is stored, and back.
+//!
+//! The form is a version, the nonce, the ciphertext and the tag. Whose secret it
+//! is, what it is called and by which key are authenticated with it: in another
+//! place it does not decrypt.
+
+use chacha20poly1305::aead::inout::InOutBuf;
+use chacha20poly1305::aead::{AeadInOut as _, Generate as _, KeyInit as _};
+use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
+use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
+
+use super::name::SecretName;
+use super::ring::Key;
+use crate::tenant::TenantId;
+
+const VERSION: u8 = 1;
+const NONCE: usize = 24;
+const TAG: usize = 16;
+
+/// What a sealed value is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum About<'a> {
+    /// The secret of this name of this tenant.
+    Secret(TenantId, &'a SecretName),
+    /// The key itself: a proof of which key it is.
+    Key,
+}
+
+/// A sealed value was changed, or belongs elsewhere, or another key made it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreadable;
+
+impl About<'_> {
+    /// What is authenticated beside the value. No two are the same: what has no
+    /// length of its own comes last, or with its length before it.
+    fn bytes(self, key: &Key) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self {
+            Self::Secret(tenant, _) => {
+                bytes.push(0);
+                bytes.extend(tenant.as_uuid().as_bytes());
+            }
+            Self::Key => bytes.push(1),
+        }
+        let id = key.id().as_bytes();
+        // An id has 32 bytes at most.
+        bytes.push(u8::try_from(id.len()).unwrap_or(u8::MAX));
+        bytes.extend(id);
+        if let Self::Secret(_, name) = self {
+            bytes.extend(name.as_str().as_bytes());
+        }
+        bytes
+    }
+}
+
+/// Encrypts a value under a new nonce.
+pub(super) fn seal(key: &Key, about: About<'_>, value: &[u8]) -> Vec<u8> {
+    let nonce = XNonce::generate();
+    let mut sealed = Vec::with_capacity(1 + NONCE + value.len() + TAG);
+    sealed.push(VERSION);
+    sealed.extend(nonce);
+    sealed.extend(value);
+    let cipher = XChaCha20Poly1305::new(key.bytes().into());
+    let text = InOutBuf::from(&mut sealed[1 + NONCE..]);
+    let tag = cipher
+        .encrypt_inout_detached(&nonce, &about.bytes(key), text)
+        .expect("a value is shorter than the 256 GiB that the cipher takes");
+    sealed.extend(tag);
+    sealed
+}
+
+/// Decrypts what [`seal`] made of this.
+pub(super) fn open(key: &Key, about: About<'_>, sealed: &[u8]) -> Result<SecretString, Unreadable> {
+    let (version, rest) = sealed.split_first().ok_or(Unreadable)?;
+    let (nonce, rest) = rest.split_first_chunk::<NONCE>().ok_or(Unreadable)?;
+    let (text, tag) = rest.split_last_chunk::<TAG>().ok_or(Unreadable)?;
+    if *version != VERSION {
+        return Err(Unreadable);
+    }
+    // Of exactly its length, so that no copy is left behind when it is taken over.
+    let mut value = Zeroizing::new(text.to_vec());
+    let cipher = XChaCha20Poly1305::new(key.bytes().into());
+    let buffer = InOutBuf::from(value.as_mut_slice());
+    cipher
+        .decrypt_inout_detached(
+            &XNonce::from(*nonce),
+            &about.bytes(key),
+            buffer,
+            &Tag::from(*tag),
+        )
+        .map_err(|_| Unreadable)?;
+    let value = String::from_utf8(std::mem::take(&mut *value));
+    value.map(SecretString::from).map_err(|_| Unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::super::ring::KeyRing;
+    use super::*;
+
+    fn ring(ids: [&str; 2]) -> KeyRing {
+        let keys = ids.map(|id| KeyRing::generate_key(id).unwrap());
+        let keys = keys.map(|key| key.expose_secret().to_owned());
+        keys.join(",").parse().unwrap()
+    }
+
+    fn opened(key: &Key, about: About<'_>, sealed: &[u8]) -> Option<String> {
+        let value = open(key, about, sealed).ok()?;
+        Some(value.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn what_is_sealed_opens_in_its_place_and_in_no_other() {
+        let ring = ring(["a", "ab"]);
+        let [a, ab] = ["a", "ab"].map(|id| ring.get(id).unwrap());
+        let (one, other) = (TenantId::generate(), TenantId::generate());
+        let name = |text| SecretName::parse(text).unwrap();
+        let (smtp, longer) = (name("smtp"), name("bsmtp"));
+        let about = About::Secret(one, &smtp);
+        let sealed = seal(a, about, "hunter2".as_bytes());
+        assert_eq!(opened(a, about, &sealed).as_deref(), Some("hunter2"));
+        assert_eq!(opened(ab, about, &sealed), None);
+        for moved in [
+            About::Secret(other, &smtp),
+            About::Secret(one, &longer),
+            About::Key,
+        ] {
+            assert_eq!(opened(a, moved, &sealed), None, "{moved:?}");
+        }
+        // What one id and one name have together is no other two's: "a" and
+        // "bsmtp", "ab" and "smtp".
+        let bytes = |key, name| About::Secret(one, name).bytes(key);
+        assert_ne!(bytes(a, &longer), bytes(ab, &smtp));
+        assert!(bytes(a, &longer).ends_with(b"absmtp") && bytes(ab, &smtp).ends_with(b"absmtp"));
+    }
+
+    #[test]
+    fn without_what_it_is_about_one_tenants_secret_would_open_as_anothers() {
+        // The twin: the same cipher and key, with nothing beside the value.
+        let ring = ring(["a", "b"]);
+        let cipher = XChaCha20Poly1305::new(ring.encrypting().bytes().into());
+        let nonce = XNonce::generate();
+        let mut text = b"hunter2".to_vec();
+        let tag = cipher.encrypt_inout_detached(&nonce, b"", text.as_mut_slice().into());
+        let tag = tag.unwrap();
+        // Moved to another tenant's row, nothing tells.
+        let moved = cipher.decrypt_inout_detached(&nonce, b"", text.as_mut_slice().into(), &tag);
+        assert!(moved.is_ok());
+        assert_eq!(text, b"hunter2");
+    }
+
+    #[test]
+    fn a_bit_that_is_changed_anywhere_is_noticed() {
+        let ring = ring(["a", "b"]);
+        let key = ring.encrypting();
+        let name = SecretName::parse("smtp").unwrap();
+        let about = About::Secret(TenantId::generate(), &name);
+        let sealed = seal(key, about, b"hunter2");
+        assert_eq!(sealed.len(), 1 + NONCE + 7 + TAG);
+        for position in 0..sealed.len() {
+            for bit in 0..8 {
+                let mut changed = sealed.clone();
+                changed[position] ^= 1 << bit;
+                assert_eq!(opened(key, about, &changed), None, "{position}, {bit}");
+            }
+            assert_eq!(opened(key, about, &sealed[..position]), None, "{position}");
+        }
+        // Nor is a value ever stored twice in the same form, or in its own.
+        assert_ne!(sealed, seal(key, about, b"hunter2"));
+        assert!(!sealed.windows(7).any(|part| part == b"hunter2"));
+    }
+}
