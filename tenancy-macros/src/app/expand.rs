@@ -22,6 +22,7 @@ pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function)
     let body = body(krate, main, function);
     let embedded = embedded(krate, app).map(|check| quote!(#conditions #check));
     let jwt = jwt_feature(krate, app).map(|check| quote!(#conditions #check));
+    let domains = domains_feature(krate, app).map(|check| quote!(#conditions #check));
     let duplicates = duplicates(krate, &app.routes).map(|checks| quote!(#conditions #checks));
     quote! {
         #conditions
@@ -31,6 +32,7 @@ pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function)
         }
         #embedded
         #jwt
+        #domains
         #duplicates
     }
 }
@@ -122,8 +124,10 @@ fn resolver(krate: &Crate, resolver: &Resolver) -> TokenStream {
     match resolver {
         Resolver::Header(Some(name)) => quote!(.resolver(#krate::HeaderResolver::new(#name))),
         Resolver::Header(None) => quote!(.resolver(#krate::HeaderResolver::default())),
-        Resolver::Subdomain(suffix) => {
-            quote!(.resolver(#krate::resolve::SubdomainResolver::new(#suffix)))
+        Resolver::Subdomain(suffix, custom_domains) => {
+            let custom_domains =
+                custom_domains.map(|span| quote_spanned!(span=> .custom_domains()));
+            quote!(.resolver(#krate::resolve::SubdomainResolver::new(#suffix) #custom_domains))
         }
         Resolver::Path(Some(prefix)) => {
             quote!(.resolver(#krate::resolve::PathResolver::new(#prefix)))
@@ -237,6 +241,20 @@ fn jwt_feature(krate: &Crate, app: &App) -> Option<TokenStream> {
         const _: () = ::core::assert!(
             #krate::__private::JWT,
             "the resolver `jwt` needs the feature `jwt` of `tenancy`: add it in Cargo.toml"
+        );
+    })
+}
+
+/// And with what proves domains.
+fn domains_feature(krate: &Crate, app: &App) -> Option<TokenStream> {
+    let span = app.resolvers.iter().find_map(|resolver| match resolver {
+        Resolver::Subdomain(_, custom_domains) => *custom_domains,
+        _ => None,
+    })?;
+    Some(quote_spanned! {span=>
+        const _: () = ::core::assert!(
+            #krate::__private::DOMAINS,
+            "`custom_domains` needs the feature `domains` of `tenancy`: add it in Cargo.toml"
         );
     })
 }

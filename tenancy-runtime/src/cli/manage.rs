@@ -34,6 +34,8 @@ pub(crate) async fn manage(command: Command, tenancy: &Tenancy) -> Result<()> {
         Command::Restore(slug) => print(&[there(&slug, provisioner.restore(&slug).await)?]),
         Command::Destroy(slug) => print_receipt(&there(&slug, provisioner.destroy(&slug).await)?),
         Command::Receipt(slug) => print_receipt(&there(&slug, provisioner.receipt(&slug).await)?),
+        #[cfg(feature = "domains")]
+        Command::Domains(command) => super::domains::run(command, tenancy).await,
     }
 }
 
@@ -70,7 +72,7 @@ fn print_receipt(receipt: &Receipt) -> Result<()> {
     say(&json)
 }
 
-fn say(line: &str) -> Result<()> {
+pub(super) fn say(line: &str) -> Result<()> {
     written(writeln!(io::stdout(), "{line}"))
 }
 

@@ -1,9 +1,13 @@
 //! The management commands of an application's own binary.
 
+#[cfg(feature = "domains")]
+mod domains;
 mod manage;
 #[cfg(feature = "cli")]
 mod parse;
 
+#[cfg(feature = "domains")]
+pub(crate) use domains::DomainCommand;
 pub(crate) use manage::manage;
 #[cfg(feature = "cli")]
 pub(crate) use parse::parse;
@@ -40,6 +44,9 @@ pub(crate) enum Command {
     Destroy(Slug),
     /// To say what was removed.
     Receipt(Slug),
+    /// To see to the domains that tenants bring.
+    #[cfg(feature = "domains")]
+    Domains(DomainCommand),
 }
 
 /// Without the feature `cli` a binary serves, whatever its arguments.

@@ -12,7 +12,7 @@ use crate::model::quoted;
 use crate::problem::Problem;
 
 /// Each step runs once, in order, and is never edited after a release.
-const STEPS: &[&str] = &[TENANTS, LIFE, SYSTEM_ACCESS, STANDBY, CHANGES];
+const STEPS: &[&str] = &[TENANTS, LIFE, SYSTEM_ACCESS, STANDBY, CHANGES, DOMAINS];
 
 /// The keys that keep two tenants out of one place.
 pub(super) const OWN_PLACE: [&str; 2] = ["tenants_own_schema", "tenants_own_database"];
@@ -116,6 +116,53 @@ const CHANGES: &str = "
     ALTER TABLE tenancy.tenants ENABLE ALWAYS TRIGGER announce,
         ENABLE ALWAYS TRIGGER announce_all";
 
+/// Domains of tenants' own; `domains` writes it. Many may claim a domain, and one
+/// has it. What a process remembers of a domain names its tenant, so that it is
+/// told of both.
+const DOMAINS: &str = "
+    CREATE TABLE tenancy.domains (
+        tenant_id uuid NOT NULL REFERENCES tenancy.tenants ON DELETE CASCADE,
+        domain text NOT NULL CHECK (domain ~ '^[a-z0-9-]+([.][a-z0-9-]+)+$'),
+        token text NOT NULL CHECK (length(token) >= 32)
+            DEFAULT replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''),
+        claimed_at timestamptz NOT NULL DEFAULT now(),
+        verified_at timestamptz,
+        proven_at timestamptz,
+        PRIMARY KEY (tenant_id, domain),
+        CHECK ((verified_at IS NULL) = (proven_at IS NULL))
+    );
+    CREATE UNIQUE INDEX domains_verified ON tenancy.domains (domain)
+        WHERE verified_at IS NOT NULL;
+    CREATE FUNCTION tenancy.announce_domain() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF TG_OP = 'TRUNCATE' THEN
+            PERFORM pg_catalog.pg_notify('tenancy_tenants', '');
+            RETURN NULL;
+        END IF;
+        IF TG_OP <> 'INSERT' THEN
+            PERFORM pg_catalog.pg_notify('tenancy_tenants', OLD.domain);
+        END IF;
+        IF TG_OP <> 'DELETE' THEN
+            PERFORM pg_catalog.pg_notify('tenancy_tenants', NEW.domain);
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE FUNCTION tenancy.announce_domains() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_catalog.pg_notify('tenancy_tenants', d.domain)
+            FROM tenancy.domains d WHERE d.tenant_id = NEW.id AND d.verified_at IS NOT NULL;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER announce AFTER INSERT OR UPDATE OR DELETE ON tenancy.domains
+        FOR EACH ROW EXECUTE FUNCTION tenancy.announce_domain();
+    CREATE TRIGGER announce_all AFTER TRUNCATE ON tenancy.domains
+        FOR EACH STATEMENT EXECUTE FUNCTION tenancy.announce_domain();
+    CREATE TRIGGER announce_domains AFTER UPDATE ON tenancy.tenants
+        FOR EACH ROW EXECUTE FUNCTION tenancy.announce_domains();
+    ALTER TABLE tenancy.domains ENABLE ALWAYS TRIGGER announce,
+        ENABLE ALWAYS TRIGGER announce_all;
+    ALTER TABLE tenancy.tenants ENABLE ALWAYS TRIGGER announce_domains";
+
 /// Held while the schema `tenancy` changes, so that of several processes one
 /// changes it.
 pub(crate) const LOCK: &str =
@@ -136,9 +183,10 @@ pub(super) async fn run(owner: &Pool, app_role: &str) -> Result<()> {
     let role = quoted(app_role);
     conn.batch_execute(&format!(
         "REVOKE ALL ON SCHEMA tenancy FROM {role}, PUBLIC; GRANT USAGE ON SCHEMA tenancy TO {role};
-         REVOKE ALL ON tenancy.tenants, tenancy.receipts, tenancy.migrations, tenancy.standby
-             FROM {role}, PUBLIC;
-         GRANT SELECT ON tenancy.tenants TO {role}"
+         REVOKE ALL ON tenancy.tenants, tenancy.receipts, tenancy.migrations, tenancy.standby,
+             tenancy.domains FROM {role}, PUBLIC;
+         GRANT SELECT ON tenancy.tenants TO {role};
+         GRANT SELECT (tenant_id, domain, verified_at) ON tenancy.domains TO {role}"
     ))
     .await?;
     transaction.commit().await

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 
 use crate::db::Transaction;
 use crate::error::{Error, Result};
+use crate::http::HostName;
 use crate::tenant::{Receipt, Slug, TenantId, TenantRecord};
 
 pub(crate) use cache::{CacheSettings, TenantCache, listen};
@@ -54,6 +55,22 @@ pub trait TenantRegistry: Send + Sync + 'static {
     /// `tenancy.tenants`. Without, what a process remembers lasts one second.
     fn notifies(&self) -> bool {
         false
+    }
+
+    /// Whether it keeps the domains that tenants have of their own
+    /// (`tenancy.domains`) beside its tenants. Without, there are none.
+    fn keeps_domains(&self) -> bool {
+        false
+    }
+
+    /// The tenant that has this domain and has proved it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    async fn find_by_domain(&self, domain: &HostName) -> Result<Option<TenantRecord>> {
+        let _ = domain;
+        Ok(None)
     }
 
     /// The tenant of this name.

@@ -1,5 +1,6 @@
 //! Hearing of changes in other processes: a trigger on `tenancy.tenants` notifies
-//! all who listen, when the transaction that changed a tenant has committed.
+//! all who listen, when the transaction that changed a tenant has committed; so do
+//! triggers for the domains of tenants' own.
 //!
 //! That needs a connection of its own which nobody else uses. Behind a pooler in
 //! transaction mode `LISTEN` is accepted and nothing ever arrives; so a process
@@ -20,11 +21,16 @@ use uuid::Uuid;
 use super::TenantCache;
 use crate::db::Pool;
 use crate::error::{Error, Result};
+use crate::http::HostName;
 use crate::tenant::Slug;
 
-/// The channel. What it carries is a slug; nothing, when all may have changed; or
-/// the proof of a process that it hears, which begins with a `?`.
+/// The channel. What it carries is a slug; a domain, which has a dot; nothing, when
+/// all may have changed; or the proof of a process that it hears, which begins with
+/// a `?`.
 const CHANNEL: &str = "tenancy_tenants";
+
+/// How many triggers notify.
+const TRIGGERS: usize = 3;
 
 /// What the connection is called in `pg_stat_activity`.
 const NAME: &str = "tenancy changes";
@@ -111,17 +117,20 @@ async fn prove(app: &Pool, payloads: &mut mpsc::UnboundedReceiver<String>) -> Re
     let proof = format!("?{}", Uuid::now_v7());
     let query = diesel::sql_query(
         "SELECT tgname::text || pg_notify($1, $2)::text AS trigger FROM pg_catalog.pg_trigger \
-         WHERE tgrelid = to_regclass('tenancy.tenants') AND tgname = 'announce' \
+         WHERE (tgrelid = to_regclass('tenancy.tenants') \
+             AND tgname IN ('announce', 'announce_domains') \
+             OR tgrelid = to_regclass('tenancy.domains') AND tgname = 'announce') \
          AND tgenabled = 'A'",
     );
     let query = query
         .bind::<Text, _>(CHANNEL)
         .bind::<Text, _>(proof.clone());
     let sent: Vec<Sent> = app.read(query).await?;
-    let sent = sent.into_iter().any(|sent| !sent.trigger.is_empty());
-    if !sent {
+    let sent = sent.iter().filter(|sent| !sent.trigger.is_empty()).count();
+    if sent != TRIGGERS {
         return Err(Error::unavailable(
-            "`tenancy.tenants` has no trigger `announce`; run the subcommand `migrate`",
+            "`tenancy.tenants` and `tenancy.domains` lack a trigger that announces changes; run \
+             the subcommand `migrate`",
         ));
     }
     let come_back = async {
@@ -143,10 +152,16 @@ async fn prove(app: &Pool, payloads: &mut mpsc::UnboundedReceiver<String>) -> Re
 /// Forgets what has changed, until the connection ends.
 async fn obey(cache: &TenantCache, payloads: &mut mpsc::UnboundedReceiver<String>) {
     while let Some(payload) = payloads.recv().await {
-        match payload.parse::<Slug>() {
-            Ok(slug) => cache.forget(&slug),
-            Err(_) if payload.starts_with('?') => {}
-            Err(_) => cache.forget_all(),
+        if payload.starts_with('?') {
+            continue;
+        }
+        // No slug has a dot, and every domain has one.
+        if let Ok(slug) = payload.parse::<Slug>() {
+            cache.forget(&slug);
+        } else if let Ok(domain) = payload.parse::<HostName>() {
+            cache.forget_domain(&domain);
+        } else {
+            cache.forget_all();
         }
     }
 }
