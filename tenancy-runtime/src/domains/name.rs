@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::http::HostName;
 use crate::problem::shown;
 
@@ -71,6 +72,12 @@ impl FromStr for DomainName {
             return Err(invalid());
         }
         Ok(Self(host))
+    }
+}
+
+impl From<InvalidDomainName> for Error {
+    fn from(error: InvalidDomainName) -> Self {
+        Self::InvalidInput(error.to_string())
     }
 }
 
