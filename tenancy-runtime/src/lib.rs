@@ -9,9 +9,9 @@
 //! [`error`], [`problem`].
 //!
 //! Beside that way stand [`model`] (tables and their DDL), [`plan`] (features, rates),
-//! [`provision`] (a tenant's life), [`system`] (work across tenants), `secrets` (what is
-//! kept for a tenant, encrypted), [`config`], the management commands, and [`app`],
-//! which wires everything.
+//! [`provision`] (a tenant's life), `domains` (those that tenants bring), [`system`] (work
+//! across tenants), `secrets` (what is kept for a tenant, encrypted), [`config`], the
+//! management commands, and [`app`], which wires everything.
 
 pub mod admit;
 pub mod app;
@@ -19,6 +19,8 @@ pub mod audit;
 mod cli;
 pub mod config;
 pub mod db;
+#[cfg(feature = "domains")]
+pub mod domains;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod error;

@@ -18,6 +18,8 @@ pub use tenancy_macros::tenant_handler;
 pub use tenancy_macros::tenant_model;
 pub use tenancy_runtime::app::{App, Tenancy};
 pub use tenancy_runtime::db::{self, SystemConn, TenantConn, TenantDb};
+#[cfg(feature = "domains")]
+pub use tenancy_runtime::domains::{self, Domains};
 pub use tenancy_runtime::error::{self, Error, Result};
 pub use tenancy_runtime::http::TenantConfig;
 pub use tenancy_runtime::isolation::{self, Isolation, Strategy};
@@ -38,6 +40,8 @@ pub use tenancy_runtime::{
 
 /// What an application needs at hand: `use tenancy::prelude::*`.
 pub mod prelude {
+    #[cfg(feature = "domains")]
+    pub use crate::Domains;
     pub use crate::audit::{Audit, AuditEvent};
     pub use crate::http::{Json, Path, Query};
     #[cfg(feature = "jwt")]
@@ -88,4 +92,7 @@ pub mod __private {
 
     /// Whether tokens can be checked in this build.
     pub const JWT: bool = cfg!(feature = "jwt");
+
+    /// Whether tenants can prove domains in this build.
+    pub const DOMAINS: bool = cfg!(feature = "domains");
 }

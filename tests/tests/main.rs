@@ -7,6 +7,7 @@ mod cache;
 mod changes;
 mod columns;
 mod databases;
+mod domains;
 mod door;
 mod dsl;
 mod examples;

@@ -22,6 +22,7 @@ pub(super) enum Key {
     Resolver,
     Header,
     Suffix,
+    CustomDomains,
     Prefix,
     Claim,
     Audience,
@@ -48,6 +49,8 @@ pub(super) struct Definition {
 
 #[derive(Clone, Copy)]
 enum Shape {
+    /// Nothing but its name.
+    Flag,
     Text,
     Texts,
     /// The path of a type: `= Plan`.
@@ -121,6 +124,12 @@ pub(super) const OPTIONS: Choices<Definition> = Choices {
             Key::Suffix,
             Shape::Text,
             "suffix = \".myapp.com\"",
+        ),
+        option(
+            "custom_domains",
+            Key::CustomDomains,
+            Shape::Flag,
+            "custom_domains",
         ),
         option("prefix", Key::Prefix, Shape::Text, "prefix = \"/t\""),
         option("claim", Key::Claim, Shape::Text, "claim = \"tenant_id\""),
@@ -208,6 +217,7 @@ pub(super) struct Given {
 }
 
 enum Value {
+    Flag,
     Text(LitStr),
     Texts(Vec<LitStr>),
     Paths(Vec<Path>),
@@ -244,7 +254,7 @@ impl Given {
             Some(Value::Texts(texts)) => texts.is_empty(),
             Some(Value::Paths(paths)) => paths.is_empty(),
             Some(Value::Choices(choices)) => choices.is_empty(),
-            Some(Value::Text(_)) | None => false,
+            Some(Value::Flag | Value::Text(_)) | None => false,
         }
     }
 }
@@ -269,7 +279,7 @@ impl Written {
     pub(super) fn text(&self, key: Key) -> Option<&LitStr> {
         match self.get(key)?.value.as_ref()? {
             Value::Text(text) => Some(text),
-            Value::Texts(_) | Value::Paths(_) | Value::Choices(_) => None,
+            Value::Flag | Value::Texts(_) | Value::Paths(_) | Value::Choices(_) => None,
         }
     }
 
@@ -333,6 +343,7 @@ impl Written {
             )
         };
         let value = match definition.shape {
+            Shape::Flag => nothing.parse2(rest.clone()).map(|()| Value::Flag),
             Shape::Text => text.parse2(rest.clone()).map(Value::Text),
             Shape::Texts => list.parse2(rest.clone()).map(Value::Texts),
             Shape::Path => path.parse2(rest.clone()).map(Value::Paths),
@@ -355,7 +366,7 @@ impl Written {
         });
         if self.get(definition.key).is_some() {
             let advice = match definition.shape {
-                Shape::Text | Shape::Path | Shape::Choice => "",
+                Shape::Flag | Shape::Text | Shape::Path | Shape::Choice => "",
                 Shape::Texts | Shape::Paths | Shape::Choices => {
                     "; give all its values in one place"
                 }
@@ -371,6 +382,10 @@ impl Written {
         });
         Ok(())
     }
+}
+
+fn nothing(_: ParseStream<'_>) -> syn::Result<()> {
+    Ok(())
 }
 
 /// `= "…"`

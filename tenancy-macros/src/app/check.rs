@@ -244,9 +244,14 @@ fn needs_a_database(written: &Written, errors: &mut Errors) {
     if written.get(Key::Isolation).is_some() {
         return;
     }
-    for option in [Key::Embedded, Key::Models, Key::Migrations]
-        .into_iter()
-        .filter_map(|key| written.get(key))
+    for option in [
+        Key::Embedded,
+        Key::Models,
+        Key::Migrations,
+        Key::CustomDomains,
+    ]
+    .into_iter()
+    .filter_map(|key| written.get(key))
     {
         let name = &option.name;
         errors.at(

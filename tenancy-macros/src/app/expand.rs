@@ -23,6 +23,7 @@ pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function)
     let embedded = embedded(krate, app).map(|check| quote!(#conditions #check));
     let jwt = jwt_feature(krate, app).map(|check| quote!(#conditions #check));
     let routes = routes(krate, app, main).map(|checks| quote!(#conditions #checks));
+    let domains = domains_feature(krate, app).map(|check| quote!(#conditions #check));
     quote! {
         #conditions
         #visibility fn main() -> ::std::process::ExitCode {
@@ -32,6 +33,7 @@ pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function)
         #embedded
         #jwt
         #routes
+        #domains
     }
 }
 
@@ -126,8 +128,10 @@ fn resolver(krate: &Crate, resolver: &Resolver) -> TokenStream {
     match resolver {
         Resolver::Header(Some(name)) => quote!(.resolver(#krate::HeaderResolver::new(#name))),
         Resolver::Header(None) => quote!(.resolver(#krate::HeaderResolver::default())),
-        Resolver::Subdomain(suffix) => {
-            quote!(.resolver(#krate::resolve::SubdomainResolver::new(#suffix)))
+        Resolver::Subdomain(suffix, custom_domains) => {
+            let custom_domains =
+                custom_domains.map(|span| quote_spanned!(span=> .custom_domains()));
+            quote!(.resolver(#krate::resolve::SubdomainResolver::new(#suffix) #custom_domains))
         }
         Resolver::Path(Some(prefix)) => {
             quote!(.resolver(#krate::resolve::PathResolver::new(#prefix)))
@@ -241,6 +245,20 @@ fn jwt_feature(krate: &Crate, app: &App) -> Option<TokenStream> {
         const _: () = ::core::assert!(
             #krate::__private::JWT,
             "the resolver `jwt` needs the feature `jwt` of `tenancy`: add it in Cargo.toml"
+        );
+    })
+}
+
+/// And with what proves domains.
+fn domains_feature(krate: &Crate, app: &App) -> Option<TokenStream> {
+    let span = app.resolvers.iter().find_map(|resolver| match resolver {
+        Resolver::Subdomain(_, custom_domains) => *custom_domains,
+        _ => None,
+    })?;
+    Some(quote_spanned! {span=>
+        const _: () = ::core::assert!(
+            #krate::__private::DOMAINS,
+            "`custom_domains` needs the feature `domains` of `tenancy`: add it in Cargo.toml"
         );
     })
 }

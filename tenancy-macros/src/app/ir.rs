@@ -43,8 +43,9 @@ pub(super) enum Strategy {
 pub(super) enum Resolver {
     /// By a header, of this name unless it is the usual one.
     Header(Option<LitStr>),
-    /// By the host, below this suffix.
-    Subdomain(LitStr),
+    /// By the host, below this suffix; by domains of tenants' own as well, where
+    /// that is written.
+    Subdomain(LitStr, Option<Span>),
     /// By the path, after this prefix unless it is the usual one.
     Path(Option<LitStr>),
     /// By a claim of a signed token.

@@ -14,6 +14,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::Resolver,
     Key::Header,
     Key::Suffix,
+    Key::CustomDomains,
     Key::Prefix,
     Key::Claim,
     Key::Audience,
@@ -45,6 +46,7 @@ type Rule = fn(&LitStr, &mut Errors);
 const OPTIONS: &[(Key, Word, Rule)] = &[
     (Key::Header, Word::Header, header_name),
     (Key::Suffix, Word::Subdomain, suffix),
+    (Key::CustomDomains, Word::Subdomain, |_, _| ()),
     (Key::Prefix, Word::Path, prefix),
     (Key::Claim, Word::Jwt, jwt::claim),
     (Key::Audience, Word::Jwt, jwt::audience),
@@ -107,7 +109,18 @@ fn by_option(written: &Written, errors: &mut Errors) -> Option<Vec<Resolver>> {
             foreign(written, *other, *foreign_word, errors);
         }
     }
-    let literal = written.text(*key)?;
+    let Some(literal) = written.text(*key) else {
+        // The one without a value, where what it belongs to is not written.
+        if *key == Key::CustomDomains
+            && let Some(option) = written.get(*key)
+        {
+            errors.at(
+                &option.name,
+                "`custom_domains` needs `resolver = \"subdomain\"` and `suffix = \".myapp.com\"`",
+            );
+        }
+        return None;
+    };
     built(written, *word, literal, errors).map(|resolver| vec![resolver])
 }
 
@@ -129,7 +142,10 @@ fn built(written: &Written, word: Word, literal: &LitStr, errors: &mut Errors) -
                     "`resolver = \"subdomain\"` needs `suffix = \".myapp.com\"`",
                 );
             }
-            written.text(Key::Suffix).cloned().map(Resolver::Subdomain)
+            let suffix = written.text(Key::Suffix).cloned()?;
+            let custom_domains = written.get(Key::CustomDomains);
+            let custom_domains = custom_domains.map(|option| option.name.span());
+            Some(Resolver::Subdomain(suffix, custom_domains))
         }
     }
 }

@@ -26,7 +26,7 @@ const BODY: &[&str] = &[
 const TENANT: &[&str] = &["Tenant", "TenantConn", "TenantDb"];
 
 /// Extractors that reach all tenants.
-const ALL_TENANTS: &[&str] = &["Provisioner", "SystemAccess"];
+const ALL_TENANTS: &[&str] = &["Domains", "Provisioner", "SystemAccess"];
 
 /// How many arguments axum gives a handler.
 const MAX_ARGUMENTS: usize = 16;

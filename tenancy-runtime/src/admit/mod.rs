@@ -101,6 +101,9 @@ impl Admission {
     /// now, and those of the registry and of the membership.
     pub async fn admit(&self, candidate: &Candidate, request: &Parts) -> Result<Tenant> {
         let record = self.record(candidate.slug()).await?;
+        if !candidate.means(&record) {
+            return Err(Error::TenantUnresolved);
+        }
         // Before its status: who is no member learns nothing of the tenant.
         let proven = candidate.is_proven() && self.resolver.proves_membership();
         if !proven && !self.is_member(request, &record).await? {

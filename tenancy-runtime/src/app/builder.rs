@@ -16,6 +16,8 @@ use crate::admit::Membership;
 use crate::audit::AuditSink;
 use crate::cli::{self, Command};
 use crate::config::{Config, Defaults, Embedded};
+#[cfg(feature = "domains")]
+use crate::domains::DomainProof;
 use crate::error::Result;
 use crate::http::{Audited, RouteSpec, RoutedHandler, TenantUse};
 use crate::isolation::Isolation;
@@ -56,6 +58,8 @@ pub struct App {
     pub(super) membership: Option<Arc<dyn Membership>>,
     pub(super) audit: Option<Arc<dyn AuditSink>>,
     pub(super) registry: Option<Arc<dyn TenantRegistry>>,
+    #[cfg(feature = "domains")]
+    pub(super) domain_proofs: Vec<Arc<dyn DomainProof>>,
     pub(super) models: Vec<&'static ModelDef>,
     pub(super) migrations: &'static [Migration],
     pub(super) exempt: Vec<Exemption>,
@@ -95,6 +99,8 @@ impl App {
             membership: None,
             audit: None,
             registry: None,
+            #[cfg(feature = "domains")]
+            domain_proofs: Vec::new(),
             models: Vec::new(),
             migrations: &[],
             exempt: Vec::new(),
@@ -302,6 +308,22 @@ impl App {
     /// ```
     pub fn settings<S: DeserializeOwned>(mut self) -> Self {
         self.settings = Settings::of::<S>();
+        self
+    }
+
+    /// Has the challenges of tenants' own domains looked for in this way, or in
+    /// several, each of which is enough; by DNS and by HTTP unless one is given.
+    ///
+    /// ```
+    /// use tenancy_runtime::app::App;
+    /// use tenancy_runtime::domains::{DnsProof, NameServers};
+    ///
+    /// // By DNS only.
+    /// let app = App::new("shop", "1.0.0").domain_proof(DnsProof::new(NameServers::default()));
+    /// ```
+    #[cfg(feature = "domains")]
+    pub fn domain_proof(mut self, proof: impl DomainProof) -> Self {
+        self.domain_proofs.push(Arc::new(proof));
         self
     }
 

@@ -61,6 +61,8 @@ impl App {
                 let tenancy =
                     Tenancy::connect(&config, declared, self.membership, self.registry).await?;
                 let tenancy = tenancy.with_seeds(self.seeds);
+                #[cfg(feature = "domains")]
+                let tenancy = tenancy.with_domains(&config, self.domain_proofs);
                 let outcome = cli::manage(command, &tenancy).await;
                 tenancy.stop().await?;
                 outcome

@@ -17,6 +17,8 @@ use crate::admit::{Admission, AdmissionLayer, Membership};
 use crate::audit::{self, AuditLayer};
 use crate::config::Config;
 use crate::db::{Databases, PoolNumbers, TenantDb, TenantPool};
+#[cfg(feature = "domains")]
+use crate::domains::{self, DomainProof, Domains};
 #[cfg(feature = "embedded")]
 use crate::embedded::EmbeddedError;
 use crate::error::{Error, Result};
@@ -69,6 +71,8 @@ pub struct Tenancy {
     system: Option<SystemAccess>,
     #[cfg(feature = "encryption")]
     pub(super) secrets: Option<Secrets>,
+    #[cfg(feature = "domains")]
+    domains: Option<Domains>,
     /// Hears of changed tenants and makes places for those to come, until this is
     /// dropped.
     pub(super) tending: JoinSet<()>,
@@ -114,6 +118,10 @@ impl App {
         };
         let tenancy = Tenancy::connect(&config, declared, self.membership, self.registry).await?;
         let mut tenancy = tenancy.with_seeds(self.seeds);
+        #[cfg(feature = "domains")]
+        {
+            tenancy = tenancy.with_domains(&config, self.domain_proofs);
+        }
         tenancy.admission = tenancy.admission.limits(limits);
         tenancy.stand_up().await?;
         #[cfg(feature = "encryption")]
@@ -152,8 +160,10 @@ impl Tenancy {
             plans,
             settings,
         } = declared;
-        let ways = config.resolution.iter().map(Resolution::resolver);
-        let resolver = Arc::new(Chain::new(ways.collect()));
+        let resolver = |tenants: &TenantCache| {
+            let ways = config.resolution.iter();
+            Arc::new(Chain::new(ways.map(|way| way.connected(tenants)).collect()))
+        };
         let Some(isolation) = config.isolation.clone() else {
             if let Some(model) = models.first() {
                 return Err(Problem::new(
@@ -172,10 +182,11 @@ impl Tenancy {
                 .into());
             }
             let registry = registry.unwrap_or_else(|| Arc::new(MemoryRegistry::new()));
+            keep_domains(config, &*registry)?;
             let tenants =
                 TenantCache::new(Arc::clone(&registry), remembered(config, name, &*registry)?);
             return Ok(Self {
-                admission: Admission::new(resolver, tenants.clone(), None)
+                admission: Admission::new(resolver(&tenants), tenants.clone(), None)
                     .membership(membership)
                     .plans(plans.clone()),
                 provisioner: Provisioner::new(Arc::clone(&registry), None)
@@ -189,6 +200,8 @@ impl Tenancy {
                 system: None,
                 #[cfg(feature = "encryption")]
                 secrets: None,
+                #[cfg(feature = "domains")]
+                domains: None,
                 tending: JoinSet::new(),
                 data: None,
             });
@@ -205,6 +218,7 @@ impl Tenancy {
                 data.owner.clone(),
             ))
         });
+        keep_domains(config, &*registry)?;
         let tables = Tables::new(data.owner.clone(), &*data.app_role, shared.clone(), models)
             .system_role(data.system_role.clone())
             .with_migrations(migrations)
@@ -247,7 +261,7 @@ impl Tenancy {
             .clone()
             .map(|system| SystemAccess::new(system, pool.clone(), provisioner.clone()));
         Ok(Self {
-            admission: Admission::new(resolver, tenants.clone(), Some(pool.clone()))
+            admission: Admission::new(resolver(&tenants), tenants.clone(), Some(pool.clone()))
                 .membership(membership)
                 .plans(plans)
                 .patience(config.pool_timeout),
@@ -258,6 +272,8 @@ impl Tenancy {
             system,
             #[cfg(feature = "encryption")]
             secrets,
+            #[cfg(feature = "domains")]
+            domains: None,
             tending: JoinSet::new(),
             data: Some((pool, tables, isolation, data)),
         })
@@ -266,6 +282,25 @@ impl Tenancy {
     /// The tenants that are registered by [`migrate`](Self::migrate) and at start.
     pub(super) fn with_seeds(mut self, seeds: Vec<NewTenant>) -> Self {
         self.seeds = seeds;
+        self
+    }
+
+    /// Lets tenants bring domains, where that is declared.
+    #[cfg(feature = "domains")]
+    pub(super) fn with_domains(
+        mut self,
+        config: &Config,
+        proofs: Vec<Arc<dyn DomainProof>>,
+    ) -> Self {
+        let ways = config.resolution.iter();
+        let ours = ways.filter_map(|way| Some(way.custom_domains()?.domain().clone()));
+        let ours: Vec<_> = ours.collect();
+        if let Some((.., data)) = &self.data
+            && !ours.is_empty()
+        {
+            let (owner, tenants) = (data.owner.clone(), self.tenants.clone());
+            self.domains = Some(Domains::new(owner, ours, proofs, tenants));
+        }
         self
     }
 
@@ -316,6 +351,24 @@ impl Tenancy {
     #[cfg(feature = "encryption")]
     pub fn secrets(&self) -> Result<Secrets> {
         self.secrets.clone().ok_or_else(secrets::not_configured)
+    }
+
+    /// The domains that tenants bring.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CannotStart`] when the application does not serve any
+    /// ([`custom_domains`](crate::resolve::SubdomainResolver::custom_domains)).
+    #[cfg(feature = "domains")]
+    pub fn domains(&self) -> Result<&Domains> {
+        self.domains.as_ref().ok_or_else(domains::not_configured)
+    }
+
+    /// How many names of tenants and domains this process remembers, those that
+    /// nobody has included: at most `TENANCY_CACHE_SIZE`.
+    #[must_use]
+    pub fn remembered(&self) -> u64 {
+        self.tenants.size()
     }
 
     /// Who admits them.
@@ -372,6 +425,8 @@ impl Tenancy {
             ));
             #[cfg(feature = "encryption")]
             drop(self.secrets);
+            #[cfg(feature = "domains")]
+            drop(self.domains);
             drop((self.system, data));
             if let Some(server) = embedded {
                 match server.stop().await {
@@ -405,6 +460,20 @@ fn wired(wire: impl FnOnce() -> Router) -> Result<Router> {
         )
         .into()
     })
+}
+
+/// Domains that tenants bring are kept beside the tenants.
+fn keep_domains(config: &Config, registry: &dyn TenantRegistry) -> Result<()> {
+    let mut ways = config.resolution.iter();
+    if ways.all(|way| way.custom_domains().is_none()) || registry.keeps_domains() {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "the resolver `subdomain`",
+        "takes domains of tenants' own, and the registry of tenants keeps none",
+        "leave the registry to PostgreSQL (isolation = \"rls\"), or drop `custom_domains`",
+    )
+    .into())
 }
 
 /// What is remembered of tenants; nothing of those that are in memory anyway.
@@ -482,11 +551,14 @@ fn router(
     for (tenant, router) in routers {
         all = all.merge(router.layer(admit(tenant)));
     }
+    let all = all
+        .fallback(http::not_found)
+        .method_not_allowed_fallback(http::method_not_allowed);
     #[cfg(feature = "encryption")]
     let all = all.layer(Extension(secrets::Configured(tenancy.secrets.clone())));
-    all.fallback(http::not_found)
-        .method_not_allowed_fallback(http::method_not_allowed)
-        .layer(Extension(tenancy.provisioner.clone()))
+    #[cfg(feature = "domains")]
+    let all = all.layer(Extension(domains::Configured(tenancy.domains.clone())));
+    all.layer(Extension(tenancy.provisioner.clone()))
         .layer(Extension(Configured(tenancy.system.clone())))
         .layer(Extension(audit))
         .layer(CatchPanicLayer::custom(http::panicked))

@@ -54,6 +54,8 @@ pub(crate) async fn manage(command: Command, tenancy: &Tenancy) -> Result<()> {
         #[cfg(feature = "encryption")]
         Command::Secrets(command) => super::secrets::manage(command, tenancy).await,
         Command::Receipt(slug) => print_receipt(&there(&slug, provisioner.receipt(&slug).await)?),
+        #[cfg(feature = "domains")]
+        Command::Domains(command) => super::domains::run(command, tenancy).await,
     }
 }
 

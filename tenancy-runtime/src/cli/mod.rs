@@ -1,11 +1,15 @@
 //! The management commands of an application's own binary.
 
+#[cfg(feature = "domains")]
+mod domains;
 mod manage;
 #[cfg(feature = "cli")]
 mod parse;
 #[cfg(feature = "encryption")]
 mod secrets;
 
+#[cfg(feature = "domains")]
+pub(crate) use domains::DomainCommand;
 pub(crate) use manage::manage;
 #[cfg(feature = "cli")]
 pub(crate) use parse::parse;
@@ -60,6 +64,9 @@ pub(crate) enum Command {
     /// To keep secrets for tenants.
     #[cfg(feature = "encryption")]
     Secrets(SecretsCommand),
+    /// To see to the domains that tenants bring.
+    #[cfg(feature = "domains")]
+    Domains(DomainCommand),
 }
 
 /// What the command line asks for of tenants' secrets.

@@ -5,9 +5,13 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serde_json::Value;
 
 use super::Command;
+#[cfg(feature = "domains")]
+use super::DomainCommand;
 #[cfg(feature = "encryption")]
 use super::SecretsCommand;
 use crate::config::variables;
+#[cfg(feature = "domains")]
+use crate::domains::{DomainName, InvalidDomainName};
 use crate::tenant::{InvalidSlug, NewTenant, Slug};
 
 #[derive(Parser)]
@@ -36,6 +40,10 @@ enum Subcommands {
     #[cfg(feature = "encryption")]
     #[command(subcommand)]
     Secrets(Secrets),
+    /// See to the domains that tenants bring
+    #[cfg(feature = "domains")]
+    #[command(subcommand)]
+    Domains(Domains),
 }
 
 #[cfg(feature = "encryption")]
@@ -200,6 +208,45 @@ fn json(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str(text)
 }
 
+#[cfg(feature = "domains")]
+#[derive(Subcommand)]
+enum Domains {
+    /// Take note that a tenant wants a domain, and print what proves it
+    Claim(TheDomain),
+    /// Look for the proof; from then on the domain is the tenant's
+    Verify(TheDomain),
+    /// Print the domains that a tenant has claimed
+    List {
+        /// The tenant's public name
+        #[arg(value_parser = slug)]
+        slug: Slug,
+    },
+    /// Take a domain from a tenant
+    Remove(TheDomain),
+    /// Look at every verified domain again, and take away those whose proof is gone
+    Recheck {
+        /// For how many days a proof may be away
+        #[arg(long, value_name = "DAYS", default_value_t = 7)]
+        grace_days: u16,
+    },
+}
+
+#[cfg(feature = "domains")]
+#[derive(clap::Args)]
+struct TheDomain {
+    /// The tenant's public name
+    #[arg(value_parser = slug)]
+    slug: Slug,
+    /// The domain, as app.customer.com
+    #[arg(value_parser = domain)]
+    domain: DomainName,
+}
+
+#[cfg(feature = "domains")]
+fn domain(text: &str) -> Result<DomainName, InvalidDomainName> {
+    text.parse()
+}
+
 fn slug(text: &str) -> Result<Slug, InvalidSlug> {
     text.parse()
 }
@@ -226,6 +273,8 @@ impl From<Arguments> for Command {
             Some(Subcommands::Tenants(tenants)) => tenants.into(),
             #[cfg(feature = "encryption")]
             Some(Subcommands::Secrets(secrets)) => Self::Secrets(secrets.into()),
+            #[cfg(feature = "domains")]
+            Some(Subcommands::Domains(domains)) => Self::Domains(domains.into()),
         }
     }
 }
@@ -274,6 +323,19 @@ impl From<Tenants> for Command {
             Tenants::Restore { slug } => Self::Restore(slug),
             Tenants::Destroy { slug, .. } => Self::Destroy(slug),
             Tenants::Receipt { slug } => Self::Receipt(slug),
+        }
+    }
+}
+
+#[cfg(feature = "domains")]
+impl From<Domains> for DomainCommand {
+    fn from(domains: Domains) -> Self {
+        match domains {
+            Domains::Claim(TheDomain { slug, domain }) => Self::Claim(slug, domain),
+            Domains::Verify(TheDomain { slug, domain }) => Self::Verify(slug, domain),
+            Domains::List { slug } => Self::List(slug),
+            Domains::Remove(TheDomain { slug, domain }) => Self::Remove(slug, domain),
+            Domains::Recheck { grace_days } => Self::Recheck(grace_days),
         }
     }
 }
@@ -396,6 +458,35 @@ mod tests {
         }
         let spoken = ["shop", "secrets", "set", "acme-corp", "smtp", "hunter2"];
         assert!(Arguments::try_parse_from(spoken).is_err());
+    }
+
+    #[cfg(feature = "domains")]
+    #[test]
+    fn every_command_for_domains_is_read() {
+        let acme = || "acme-corp".parse().unwrap();
+        let domain = || "app.customer.com".parse().unwrap();
+        for (line, command) in [
+            (
+                "claim acme-corp App.Customer.com",
+                DomainCommand::Claim(acme(), domain()),
+            ),
+            (
+                "verify acme-corp app.customer.com",
+                DomainCommand::Verify(acme(), domain()),
+            ),
+            ("list acme-corp", DomainCommand::List(acme())),
+            (
+                "remove acme-corp app.customer.com",
+                DomainCommand::Remove(acme(), domain()),
+            ),
+            ("recheck", DomainCommand::Recheck(7)),
+            ("recheck --grace-days 30", DomainCommand::Recheck(30)),
+        ] {
+            let arguments: Vec<_> = ["domains"].into_iter().chain(line.split(' ')).collect();
+            assert_eq!(parsed(&arguments), Command::Domains(command), "{line}");
+        }
+        let address = ["shop", "domains", "claim", "acme-corp", "127.0.0.1"];
+        assert!(Arguments::try_parse_from(address).is_err());
     }
 
     #[test]

@@ -84,10 +84,13 @@ fn overridden(reader: &mut Reader, way: Resolution) -> Resolution {
             let name = reader.parsed(TENANT_HEADER_NAME, takes, "X-Tenant-ID", parse);
             name.map_or(way, |name| HeaderResolver::from(name).into())
         }
-        Resolution::Subdomain(_) => {
+        Resolution::Subdomain(resolver) => {
             let parse = |text: &str| SubdomainResolver::parse(text).ok();
-            let resolver = reader.parsed(DOMAIN_SUFFIX, "a domain", ".myapp.com", parse);
-            resolver.map_or(way, Into::into)
+            let other = reader.parsed(DOMAIN_SUFFIX, "a domain", ".myapp.com", parse);
+            match other {
+                Some(other) => resolver.at_suffix_of(&other).into(),
+                None => resolver.into(),
+            }
         }
         Resolution::Path(_) => {
             let parse = |text: &str| PathResolver::parse(text).ok();

@@ -4,6 +4,8 @@ mod body;
 mod extract;
 mod fallback;
 mod gate;
+#[cfg(any(feature = "domains", feature = "jwt"))]
+mod get;
 mod host;
 mod origin;
 mod route;
@@ -14,6 +16,8 @@ pub use body::{Json, Path, Query};
 pub(crate) use extract::{RequestTenant, carried, refuse_for_tenants};
 pub(crate) use fallback::{method_not_allowed, not_found, panicked, said};
 pub use gate::{FeatureGate, RequireFeature};
+#[cfg(any(feature = "domains", feature = "jwt"))]
+pub(crate) use get::get;
 pub use host::{HostName, InvalidHostName};
 pub(crate) use origin::OriginLayer;
 pub use origin::{InvalidProxies, Origin, TrustedProxies};

@@ -20,6 +20,7 @@ pub(super) async fn beyond(app: &Pool, tables: &Tables) -> Result<Vec<Problem>> 
         ("tenancy", "receipts", false),
         ("tenancy", "migrations", false),
         ("tenancy", "standby", false),
+        ("tenancy", "domains", true),
         (shared, ROLL, false),
     ];
     let rows: Vec<Beyond> = app

@@ -21,6 +21,7 @@ const STEPS: &[&str] = &[
     OVERRIDES,
     METADATA,
     SECRETS,
+    DOMAINS,
 ];
 
 /// The keys that keep two tenants out of one place.
@@ -159,6 +160,53 @@ const SECRETS: &str = "
         WITH CHECK
             (tenant_id = (select nullif(current_setting('tenancy.tenant_id', true), '')::uuid))";
 
+/// Domains of tenants' own; `domains` writes it. Many may claim a domain, and one
+/// has it. What a process remembers of a domain names its tenant, so that it is
+/// told of both.
+const DOMAINS: &str = "
+    CREATE TABLE tenancy.domains (
+        tenant_id uuid NOT NULL REFERENCES tenancy.tenants ON DELETE CASCADE,
+        domain text NOT NULL CHECK (domain ~ '^[a-z0-9-]+([.][a-z0-9-]+)+$'),
+        token text NOT NULL CHECK (length(token) >= 32)
+            DEFAULT replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''),
+        claimed_at timestamptz NOT NULL DEFAULT now(),
+        verified_at timestamptz,
+        proven_at timestamptz,
+        PRIMARY KEY (tenant_id, domain),
+        CHECK ((verified_at IS NULL) = (proven_at IS NULL))
+    );
+    CREATE UNIQUE INDEX domains_verified ON tenancy.domains (domain)
+        WHERE verified_at IS NOT NULL;
+    CREATE FUNCTION tenancy.announce_domain() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF TG_OP = 'TRUNCATE' THEN
+            PERFORM pg_catalog.pg_notify('tenancy_tenants', '');
+            RETURN NULL;
+        END IF;
+        IF TG_OP <> 'INSERT' THEN
+            PERFORM pg_catalog.pg_notify('tenancy_tenants', OLD.domain);
+        END IF;
+        IF TG_OP <> 'DELETE' THEN
+            PERFORM pg_catalog.pg_notify('tenancy_tenants', NEW.domain);
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE FUNCTION tenancy.announce_domains() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_catalog.pg_notify('tenancy_tenants', d.domain)
+            FROM tenancy.domains d WHERE d.tenant_id = NEW.id AND d.verified_at IS NOT NULL;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER announce AFTER INSERT OR UPDATE OR DELETE ON tenancy.domains
+        FOR EACH ROW EXECUTE FUNCTION tenancy.announce_domain();
+    CREATE TRIGGER announce_all AFTER TRUNCATE ON tenancy.domains
+        FOR EACH STATEMENT EXECUTE FUNCTION tenancy.announce_domain();
+    CREATE TRIGGER announce_domains AFTER UPDATE ON tenancy.tenants
+        FOR EACH ROW EXECUTE FUNCTION tenancy.announce_domains();
+    ALTER TABLE tenancy.domains ENABLE ALWAYS TRIGGER announce,
+        ENABLE ALWAYS TRIGGER announce_all;
+    ALTER TABLE tenancy.tenants ENABLE ALWAYS TRIGGER announce_domains";
+
 /// Held while the schema `tenancy` changes, so that of several processes one
 /// changes it.
 pub(crate) const LOCK: &str =
@@ -180,10 +228,11 @@ pub(super) async fn run(owner: &Pool, app_role: &str) -> Result<()> {
     conn.batch_execute(&format!(
         "REVOKE ALL ON SCHEMA tenancy FROM {role}, PUBLIC; GRANT USAGE ON SCHEMA tenancy TO {role};
          REVOKE ALL ON tenancy.tenants, tenancy.receipts, tenancy.migrations, tenancy.standby,
-             tenancy.secrets, tenancy.secret_keys FROM {role}, PUBLIC;
+             tenancy.secrets, tenancy.secret_keys, tenancy.domains FROM {role}, PUBLIC;
          GRANT SELECT ON tenancy.tenants TO {role};
          GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.secrets TO {role};
-         GRANT SELECT, INSERT, DELETE ON tenancy.secret_keys TO {role}"
+         GRANT SELECT, INSERT, DELETE ON tenancy.secret_keys TO {role};
+         GRANT SELECT (tenant_id, domain, verified_at) ON tenancy.domains TO {role}"
     ))
     .await?;
     transaction.commit().await

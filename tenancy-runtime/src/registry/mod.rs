@@ -15,6 +15,7 @@ use async_trait::async_trait;
 
 use crate::db::Transaction;
 use crate::error::{Error, Result};
+use crate::http::HostName;
 use crate::tenant::{Receipt, Slug, TenantId, TenantRecord};
 
 pub(crate) use cache::{CacheSettings, Shared, TenantCache, hear, listen};
@@ -62,6 +63,22 @@ pub trait TenantRegistry: Send + Sync + 'static {
     /// removes them with their tenant. Without, there are none.
     fn keeps_secrets(&self) -> bool {
         false
+    }
+
+    /// Whether it keeps the domains that tenants have of their own
+    /// (`tenancy.domains`) beside its tenants. Without, there are none.
+    fn keeps_domains(&self) -> bool {
+        false
+    }
+
+    /// The tenant that has this domain and has proved it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    async fn find_by_domain(&self, domain: &HostName) -> Result<Option<TenantRecord>> {
+        let _ = domain;
+        Ok(None)
     }
 
     /// The tenant of this name.

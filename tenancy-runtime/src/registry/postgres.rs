@@ -14,6 +14,7 @@ use super::locator::LocatorRow;
 use super::{TenantRegistry, full, migrations, taken};
 use crate::db::{Pool, Transaction};
 use crate::error::{Error, Result};
+use crate::http::HostName;
 use crate::isolation::rls;
 use crate::problem::Problem;
 use crate::tenant::{Locator, Receipt, Slug, TenantId, TenantRecord, TenantStatus};
@@ -64,14 +65,18 @@ impl TenantRegistry for PostgresRegistry {
         true
     }
 
+    fn keeps_domains(&self) -> bool {
+        true
+    }
+
+    async fn find_by_domain(&self, domain: &HostName) -> Result<Option<TenantRecord>> {
+        let of_domain = "id = (SELECT tenant_id FROM tenancy.domains \
+             WHERE domain = $1 AND verified_at IS NOT NULL)";
+        self.find_where(of_domain, domain.as_str()).await
+    }
+
     async fn find(&self, slug: &Slug) -> Result<Option<TenantRecord>> {
-        let sql = format!("SELECT {COLUMNS} FROM tenancy.tenants WHERE slug = $1");
-        let query = diesel::sql_query(sql).bind::<Text, _>(slug.as_str().to_owned());
-        let rows: Vec<Row> = self.app.read(query).await.map_err(unprepared)?;
-        rows.into_iter()
-            .next()
-            .map(TenantRecord::try_from)
-            .transpose()
+        self.find_where("slug = $1", slug.as_str()).await
     }
 
     async fn list(&self, after: Option<&Slug>, limit: u32) -> Result<Vec<TenantRecord>> {
@@ -163,6 +168,15 @@ impl TenantRegistry for PostgresRegistry {
 }
 
 impl PostgresRegistry {
+    /// The one tenant of which this holds for `$1`.
+    async fn find_where(&self, holds: &str, value: &str) -> Result<Option<TenantRecord>> {
+        let sql = format!("SELECT {COLUMNS} FROM tenancy.tenants WHERE {holds}");
+        let query = diesel::sql_query(sql).bind::<Text, _>(value.to_owned());
+        let rows: Vec<Row> = self.app.read(query).await.map_err(unprepared)?;
+        let row = rows.into_iter().next();
+        row.map(TenantRecord::try_from).transpose()
+    }
+
     /// Runs `work` in the given transaction, or in one of its own.
     async fn within<T>(
         &self,

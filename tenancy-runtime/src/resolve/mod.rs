@@ -17,7 +17,7 @@ use axum::http::Extensions;
 use axum::http::request::Parts;
 
 use crate::error::{Error, Result};
-use crate::tenant::Slug;
+use crate::tenant::{Slug, TenantId, TenantRecord};
 
 pub(crate) use chain::Chain;
 pub use header::HeaderResolver;
@@ -82,6 +82,8 @@ pub trait Resolver: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct Candidate {
     slug: Slug,
+    /// Whose slug it was when the resolver looked it up; another's it may be by now.
+    id: Option<TenantId>,
     proven: bool,
     carried: Extensions,
 }
@@ -92,6 +94,7 @@ impl Candidate {
     pub fn new(slug: Slug) -> Self {
         Self {
             slug,
+            id: None,
             proven: false,
             carried: Extensions::new(),
         }
@@ -105,6 +108,19 @@ impl Candidate {
             proven: true,
             ..Self::new(slug)
         }
+    }
+
+    /// This tenant and nobody who gets its name.
+    pub(crate) fn of(tenant: &TenantRecord) -> Self {
+        Self {
+            id: Some(tenant.id),
+            ..Self::new(tenant.slug.clone())
+        }
+    }
+
+    /// Whether the request names this tenant, which has the candidate's slug.
+    pub(crate) fn means(&self, tenant: &TenantRecord) -> bool {
+        self.id.is_none_or(|id| id == tenant.id)
     }
 
     /// Adds what the resolver has learned beside the tenant, such as the
@@ -136,8 +152,11 @@ impl Candidate {
 
     /// What two resolvers say together, unless they disagree.
     fn and(mut self, other: Self) -> Option<Self> {
+        let agree = self.slug == other.slug
+            && (self.id.is_none() || other.id.is_none() || self.id == other.id);
+        self.id = self.id.or(other.id);
         self.proven |= other.proven;
         self.carried.extend(other.carried);
-        (self.slug == other.slug).then_some(self)
+        agree.then_some(self)
     }
 }

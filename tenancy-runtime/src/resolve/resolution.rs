@@ -1,7 +1,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::subdomain::WithDomains;
 use super::{HeaderResolver, JwtResolver, PathResolver, Resolver, SubdomainResolver};
+use crate::registry::TenantCache;
 
 /// One way in which requests name their tenant, as an application declares it.
 #[derive(Clone)]
@@ -44,6 +46,25 @@ impl Resolution {
             Self::Path(resolver) => Arc::new(resolver.clone()),
             Self::Jwt(resolver) => resolver.ready(),
             Self::Custom(resolver) => Arc::clone(resolver),
+        }
+    }
+
+    /// The resolver with what it looks up.
+    pub(crate) fn connected(&self, tenants: &TenantCache) -> Arc<dyn Resolver> {
+        match self {
+            Self::Subdomain(resolver) if resolver.has_custom_domains() => Arc::new(WithDomains {
+                resolver: resolver.clone(),
+                tenants: tenants.clone(),
+            }),
+            other => other.resolver(),
+        }
+    }
+
+    /// The suffix below which tenants are, where they bring domains as well.
+    pub(crate) fn custom_domains(&self) -> Option<&SubdomainResolver> {
+        match self {
+            Self::Subdomain(resolver) if resolver.has_custom_domains() => Some(resolver),
+            _ => None,
         }
     }
 }

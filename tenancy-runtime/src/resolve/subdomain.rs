@@ -1,9 +1,13 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use axum::http::request::Parts;
 
 use super::{Candidate, Resolver};
 use crate::error::{Error, Result};
 use crate::http::{HostName, InvalidHostName, Origin};
+use crate::registry::TenantCache;
+use crate::tenant::TenantRecord;
 
 /// Reads the tenant's slug from the host: `acme-corp.myapp.com` with the suffix
 /// `.myapp.com`.
@@ -12,9 +16,13 @@ use crate::http::{HostName, InvalidHostName, Origin};
 /// (`a.b.myapp.com`) are refused. Behind a proxy that changes `Host`, list it in
 /// `TENANCY_TRUSTED_PROXIES`: from others `X-Forwarded-Host` and `Forwarded` are
 /// ignored.
+///
+/// With [`custom_domains`](Self::custom_domains) a host that is not below the suffix
+/// names the tenant that has proved it to be its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubdomainResolver {
     domain: HostName,
+    custom_domains: bool,
 }
 
 impl SubdomainResolver {
@@ -34,7 +42,44 @@ impl SubdomainResolver {
 
     pub(crate) fn parse(suffix: &str) -> Result<Self, InvalidHostName> {
         let domain = suffix.strip_prefix('.').unwrap_or(suffix).parse()?;
-        Ok(Self { domain })
+        Ok(Self {
+            domain,
+            custom_domains: false,
+        })
+    }
+
+    /// Lets tenants bring domains of their own (`app.customer.com`), which they have
+    /// proved: see the module `domains`. They are looked up in the registry, as far
+    /// as they are not remembered, when an [`App`](crate::app::App) is given the
+    /// resolver; alone it sees subdomains only.
+    ///
+    /// ```
+    /// use tenancy_runtime::app::App;
+    /// use tenancy_runtime::isolation::{Isolation, Strategy};
+    /// use tenancy_runtime::resolve::SubdomainResolver;
+    ///
+    /// let app = App::new("shop", "1.0.0")
+    ///     .isolation(Isolation::single(Strategy::Rls))
+    ///     .resolver(SubdomainResolver::new(".myapp.com").custom_domains());
+    /// ```
+    #[must_use]
+    pub fn custom_domains(mut self) -> Self {
+        self.custom_domains = true;
+        self
+    }
+
+    /// The same below the suffix of another.
+    pub(crate) fn at_suffix_of(self, other: &Self) -> Self {
+        Self {
+            domain: other.domain.clone(),
+            ..self
+        }
+    }
+
+    /// Whether tenants bring domains of their own.
+    #[must_use]
+    pub fn has_custom_domains(&self) -> bool {
+        self.custom_domains
     }
 
     /// The domain below which tenants are.
@@ -44,22 +89,91 @@ impl SubdomainResolver {
     }
 }
 
-#[async_trait]
-impl Resolver for SubdomainResolver {
-    async fn resolve(&self, request: &Parts) -> Result<Option<Candidate>> {
+/// Whom a host is for.
+enum Whose<'a> {
+    /// What stands before the suffix; nothing, where that is the whole host.
+    Below(Option<&'a str>),
+    /// A domain of the tenant's own.
+    Own(Arc<TenantRecord>),
+    Nobody,
+}
+
+impl Whose<'_> {
+    fn slug(&self) -> Option<&str> {
+        match self {
+            Self::Below(label) => *label,
+            Self::Own(tenant) => Some(tenant.slug.as_str()),
+            Self::Nobody => None,
+        }
+    }
+}
+
+impl SubdomainResolver {
+    /// What is below the suffix is never looked up as a domain of somebody's own.
+    async fn whose<'a>(
+        &self,
+        host: &'a HostName,
+        tenants: Option<&TenantCache>,
+    ) -> Result<Whose<'a>> {
+        if *host == self.domain {
+            return Ok(Whose::Below(None));
+        }
+        if let Some(label) = host.below(&self.domain) {
+            return Ok(Whose::Below(Some(label)));
+        }
+        let Some(tenants) = tenants.filter(|_| host.as_str().contains('.')) else {
+            return Ok(Whose::Nobody);
+        };
+        let tenant = tenants.find_by_domain(host).await?;
+        Ok(tenant.map_or(Whose::Nobody, Whose::Own))
+    }
+
+    async fn candidate(
+        &self,
+        request: &Parts,
+        tenants: Option<&TenantCache>,
+    ) -> Result<Option<Candidate>> {
         let origin = Origin::from_parts(request);
-        let Some(label) = origin.host()?.and_then(|host| host.below(&self.domain)) else {
+        let Some(host) = origin.host()? else {
             return Ok(None);
+        };
+        let whose = self.whose(host, tenants).await?;
+        let candidate = match &whose {
+            Whose::Below(None) | Whose::Nobody => return Ok(None),
+            Whose::Below(Some(label)) => {
+                Candidate::new(label.parse().map_err(|_| Error::TenantUnresolved)?)
+            }
+            Whose::Own(tenant) => Candidate::of(tenant),
         };
         // A proxy that was spoken to as one of our hosts, and names another: who
         // stands in front has decided by the one, and the other may be the client's.
-        let ours = |host: &&HostName| **host == self.domain || host.below(&self.domain).is_some();
-        let proxied = origin.proxied().filter(ours);
-        if proxied.is_some_and(|proxied| proxied.below(&self.domain) != Some(label)) {
-            return Err(Error::TenantUnresolved);
+        if let Some(proxied) = origin.proxied() {
+            let proxied = self.whose(proxied, tenants).await?;
+            if !matches!(proxied, Whose::Nobody) && proxied.slug() != whose.slug() {
+                return Err(Error::TenantUnresolved);
+            }
         }
-        let slug = label.parse().map_err(|_| Error::TenantUnresolved)?;
-        Ok(Some(Candidate::new(slug)))
+        Ok(Some(candidate))
+    }
+}
+
+#[async_trait]
+impl Resolver for SubdomainResolver {
+    async fn resolve(&self, request: &Parts) -> Result<Option<Candidate>> {
+        self.candidate(request, None).await
+    }
+}
+
+/// One that looks tenants' own domains up.
+pub(super) struct WithDomains {
+    pub(super) resolver: SubdomainResolver,
+    pub(super) tenants: TenantCache,
+}
+
+#[async_trait]
+impl Resolver for WithDomains {
+    async fn resolve(&self, request: &Parts) -> Result<Option<Candidate>> {
+        self.resolver.candidate(request, Some(&self.tenants)).await
     }
 }
 

@@ -3,6 +3,7 @@
 //! test's process is killed and no guard gets to run.
 
 pub(crate) mod child;
+mod dns;
 mod folder;
 mod pgbouncer;
 mod postgres;
@@ -11,6 +12,7 @@ mod redis;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
+pub use dns::NameServer;
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Postgres, Shutdown};
 pub use redis::Redis;

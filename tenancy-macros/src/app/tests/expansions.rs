@@ -50,6 +50,7 @@ fn rls_in_a_folder() {
         isolation = "rls",
         resolver("subdomain", "path", crate::keys::ByKey),
         suffix = ".myapp.com",
+        custom_domains,
         membership = Members,
         embedded = "./data",
         models(Todo)

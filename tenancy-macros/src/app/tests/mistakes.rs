@@ -20,8 +20,8 @@ fn of_main(item: TokenStream) -> Vec<String> {
 }
 
 const OPTIONS: &str = "`isolation`, `premium`, `standard`, `premium_tenants`, `premium_plans`, \
-                       `database_url_template`, `resolver`, `header`, `suffix`, `prefix`, \
-                       `claim`, `audience`, `issuer`, `algorithm`, `membership`, `plans`, \
+                       `database_url_template`, `resolver`, `header`, `suffix`, `custom_domains`, \
+                       `prefix`,                        `claim`, `audience`, `issuer`, `algorithm`, `membership`, `plans`, \
                        `settings`, `audit`, `embedded`, `models`, `migrations`, `routes` or `seed`";
 
 #[test]
@@ -226,6 +226,31 @@ fn resolvers_and_their_options() {
             membership = "gateway"
         )),
         ["`resolver = \"subdomain\"` needs `suffix = \".myapp.com\"`"]
+    );
+    assert_eq!(
+        of(quote!(
+            resolver = "header",
+            custom_domains,
+            membership = "gateway"
+        )),
+        [
+            only("custom_domains", "subdomain"),
+            "`custom_domains` needs a database: add `isolation = …` (`rls`, `schema`, `database` \
+             or `hybrid`)"
+                .to_owned()
+        ]
+    );
+    assert_eq!(
+        of(quote!(isolation = "rls", custom_domains)),
+        ["`custom_domains` needs `resolver = \"subdomain\"` and `suffix = \".myapp.com\"`"]
+    );
+    assert_eq!(
+        of(quote!(
+            isolation = "rls",
+            suffix = ".a.com",
+            custom_domains = "all"
+        )),
+        ["write it as `custom_domains`"]
     );
     assert_eq!(
         of(quote!(resolver("path", "path"), membership = "gateway")),

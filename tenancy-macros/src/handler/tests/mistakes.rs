@@ -383,7 +383,7 @@ fn tenants_that_are_not_there() {
 
 #[test]
 fn all_tenants_are_not_for_those_who_serve_one() {
-    for name in ["SystemAccess", "Provisioner"] {
+    for name in ["SystemAccess", "Provisioner", "Domains"] {
         let extractor = quote::format_ident!("{name}");
         let handler = quote!(
             async fn purge(all: #extractor) {}

@@ -1,5 +1,6 @@
 //! Hearing of changes in other processes: a trigger on `tenancy.tenants` notifies
-//! all who listen, when the transaction that changed a tenant has committed.
+//! all who listen, when the transaction that changed a tenant has committed; so do
+//! triggers for the domains of tenants' own.
 //!
 //! That needs a connection of its own which nobody else uses. Behind a pooler in
 //! transaction mode `LISTEN` is accepted and nothing ever arrives; so a process
@@ -22,11 +23,16 @@ use uuid::Uuid;
 use super::TenantCache;
 use crate::db::Pool;
 use crate::error::{Error, Result};
+use crate::http::HostName;
 use crate::tenant::Slug;
 
-/// The channel. What it carries is a slug; nothing, when all may have changed; or
-/// the proof of a process that it hears, which begins with a `?`.
+/// The channel. What it carries is a slug; a domain, which has a dot; nothing, when
+/// all may have changed; or the proof of a process that it hears, which begins with
+/// a `?`.
 const CHANNEL: &str = "tenancy_tenants";
+
+/// How many triggers notify.
+const TRIGGERS: usize = 3;
 
 /// What the connection is called in `pg_stat_activity`.
 const NAME: &str = "tenancy changes";
@@ -62,7 +68,8 @@ impl From<Unheard> for Error {
         match unheard {
             Unheard::Unasked(error) => error,
             Unheard::Untold => Self::unavailable(
-                "`tenancy.tenants` has no trigger `announce`; run the subcommand `migrate`",
+                "`tenancy.tenants` and `tenancy.domains` lack a trigger that announces changes; \
+                 run the subcommand `migrate`",
             ),
             Unheard::Lost => Self::unavailable(
                 "a notification did not arrive; behind a pooler in transaction mode none does",
@@ -163,15 +170,17 @@ async fn prove(lookups: &Pool, proofs: &mut Payloads) -> Result<(), Unheard> {
     let proof = format!("?{}", Uuid::now_v7());
     let query = diesel::sql_query(
         "SELECT tgname::text || pg_notify($1, $2)::text AS trigger FROM pg_catalog.pg_trigger \
-         WHERE tgrelid = to_regclass('tenancy.tenants') AND tgname = 'announce' \
+         WHERE (tgrelid = to_regclass('tenancy.tenants') \
+             AND tgname IN ('announce', 'announce_domains') \
+             OR tgrelid = to_regclass('tenancy.domains') AND tgname = 'announce') \
          AND tgenabled = 'A'",
     );
     let query = query
         .bind::<Text, _>(CHANNEL)
         .bind::<Text, _>(proof.clone());
     let sent: Vec<Sent> = lookups.read(query).await.map_err(Unheard::Unasked)?;
-    let sent = sent.into_iter().any(|sent| !sent.trigger.is_empty());
-    if !sent {
+    let sent = sent.iter().filter(|sent| !sent.trigger.is_empty()).count();
+    if sent != TRIGGERS {
         return Err(Unheard::Untold);
     }
     let come_back = async {
@@ -191,9 +200,13 @@ async fn prove(lookups: &Pool, proofs: &mut Payloads) -> Result<(), Unheard> {
 /// Forgets what has changed, until the connection ends.
 async fn obey(cache: &TenantCache, mut changes: Payloads) {
     while let Some(payload) = changes.recv().await {
-        match payload.parse::<Slug>() {
-            Ok(slug) => cache.forget(&slug),
-            Err(_) => cache.forget_all(),
+        // No slug has a dot, and every domain has one.
+        if let Ok(slug) = payload.parse::<Slug>() {
+            cache.forget(&slug);
+        } else if let Ok(domain) = payload.parse::<HostName>() {
+            cache.forget_domain(&domain);
+        } else {
+            cache.forget_all();
         }
     }
 }

@@ -39,6 +39,7 @@ use tokio::sync::watch;
 
 use super::TenantRegistry;
 use crate::error::{Error, Result};
+use crate::http::HostName;
 use crate::tenant::{Slug, TenantRecord, TenantStatus};
 
 pub(crate) use listen::listen;
@@ -96,7 +97,7 @@ struct Inner {
     /// What other processes are told, and have looked up.
     shared: Option<Arc<Shared>>,
     /// `None`: each look-up asks the registry.
-    entries: Option<Cache<Slug, Arc<Entry>>>,
+    entries: Option<Cache<Name, Arc<Entry>>>,
     outage_limit: Duration,
     patience: Duration,
     /// Goes up with each change.
@@ -108,6 +109,23 @@ struct Inner {
     listens: AtomicBool,
     /// When this process last learned of a change, in milliseconds after `since`.
     changed_at: AtomicU64,
+}
+
+/// What tenants are looked up by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Name {
+    Slug(Slug),
+    /// A domain of the tenant's own.
+    Domain(HostName),
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Slug(slug) => slug.fmt(f),
+            Self::Domain(domain) => domain.fmt(f),
+        }
+    }
 }
 
 /// A name that somebody looks up or has looked up.
@@ -170,10 +188,27 @@ impl TenantCache {
     ///
     /// Those of the registry.
     pub(crate) async fn find(&self, slug: &Slug) -> Result<Option<Arc<TenantRecord>>> {
+        self.look_up(&Name::Slug(slug.clone())).await
+    }
+
+    /// The tenant that has this domain. What it says of its status may be older
+    /// than what is found by the slug.
+    ///
+    /// # Errors
+    ///
+    /// Those of the registry.
+    pub(crate) async fn find_by_domain(
+        &self,
+        domain: &HostName,
+    ) -> Result<Option<Arc<TenantRecord>>> {
+        self.look_up(&Name::Domain(domain.clone())).await
+    }
+
+    async fn look_up(&self, name: &Name) -> Result<Option<Arc<TenantRecord>>> {
         let Some(entries) = &self.0.entries else {
-            return Ok(self.0.registry.find(slug).await?.map(Arc::new));
+            return Ok(self.ask(name).await?.map(Arc::new));
         };
-        let mut outcome = self.entry(entries, slug).outcome.clone();
+        let mut outcome = self.entry(entries, name).outcome.clone();
         let outcome = outcome.wait_for(Option::is_some).await;
         let outcome = outcome.map(|outcome| outcome.clone());
         match outcome {
@@ -185,8 +220,8 @@ impl TenantCache {
     }
 
     /// The entry to go by: another one, if what is there has lasted too long.
-    fn entry(&self, entries: &Cache<Slug, Arc<Entry>>, slug: &Slug) -> Arc<Entry> {
-        let entry = entries.get_with_by_ref(slug, || self.begin(slug, None));
+    fn entry(&self, entries: &Cache<Name, Arc<Entry>>, name: &Name) -> Arc<Entry> {
+        let entry = entries.get_with_by_ref(name, || self.begin(name, None));
         let before = match entry.outcome() {
             None => return entry,
             Some(Ok(reading)) if self.lasts(&reading) => return entry,
@@ -196,22 +231,22 @@ impl TenantCache {
         // Unless it was forgotten meanwhile: then what it said is nothing to fall
         // back on.
         entries
-            .entry_by_ref(slug)
+            .entry_by_ref(name)
             .and_compute_with(|there| match there {
                 Some(there) if Arc::ptr_eq(there.value(), &entry) => {
-                    Op::Put(self.begin(slug, before))
+                    Op::Put(self.begin(name, before))
                 }
                 _ => Op::Nop,
             });
-        entries.get_with_by_ref(slug, || self.begin(slug, None))
+        entries.get_with_by_ref(name, || self.begin(name, None))
     }
 
     /// An entry that is being read; `before` is what it takes the place of.
-    fn begin(&self, slug: &Slug, before: Option<Reading>) -> Arc<Entry> {
+    fn begin(&self, name: &Name, before: Option<Reading>) -> Arc<Entry> {
         let (sender, outcome) = watch::channel(None);
-        let (this, slug) = (self.clone(), slug.clone());
+        let (this, name) = (self.clone(), name.clone());
         tokio::spawn(async move {
-            let read = this.read(&slug, before.as_ref()).await;
+            let read = this.read(&name, before.as_ref()).await;
             sender.send_replace(Some(read.map_err(Arc::new)));
         });
         Arc::new(Entry { outcome })
@@ -226,27 +261,36 @@ impl TenantCache {
         reading.asked.elapsed() < longest
     }
 
-    async fn read(&self, slug: &Slug, before: Option<&Reading>) -> Result<Reading> {
+    async fn ask(&self, name: &Name) -> Result<Option<TenantRecord>> {
+        match name {
+            Name::Slug(slug) => self.0.registry.find(slug).await,
+            Name::Domain(domain) => self.0.registry.find_by_domain(domain).await,
+        }
+    }
+
+    async fn read(&self, name: &Name, before: Option<&Reading>) -> Result<Reading> {
         // Before the registry is asked: what it says is as new as this at least.
         let at = Instant::now();
         let mut to_share = None;
-        if let Some(shared) = self.0.shared.as_ref().filter(|_| self.may_share()) {
+        if let (Name::Slug(slug), Some(shared)) = (name, &self.0.shared)
+            && self.may_share()
+        {
             match shared.find(slug).await {
                 Some(Found::Read(tenant, ago)) => {
                     let at = at.checked_sub(ago).unwrap_or(at);
                     return Ok(Reading::new(tenant, at));
                 }
-                Some(Found::Nothing(until)) => to_share = Some((shared, until)),
+                Some(Found::Nothing(until)) => to_share = Some((shared, slug, until)),
                 None => {}
             }
         }
-        let found = tokio::time::timeout(self.0.patience, self.0.registry.find(slug));
+        let found = tokio::time::timeout(self.0.patience, self.ask(name));
         let found = found
             .await
             .unwrap_or_else(|_| Err(Error::unavailable("the registry did not answer in time")));
         match found {
             Ok(tenant) => {
-                if let Some((shared, until)) = to_share {
+                if let Some((shared, slug, until)) = to_share {
                     shared.keep(slug, tenant.as_ref(), until);
                 }
                 Ok(Reading::new(tenant.map(Arc::new), at))
@@ -255,7 +299,7 @@ impl TenantCache {
                 let before = before.filter(|before| self.outlasts_an_outage(before));
                 let before = before.ok_or(away)?;
                 tracing::warn!(
-                    tenant = %slug, for_seconds = before.at.elapsed().as_secs(),
+                    %name, for_seconds = before.at.elapsed().as_secs(),
                     "served from memory: the registry cannot be reached"
                 );
                 Ok(Reading {
@@ -285,9 +329,18 @@ impl TenantCache {
 
     /// A tenant of this name has changed, come or gone.
     fn forget(&self, slug: &Slug) {
+        self.forget_name(&Name::Slug(slug.clone()));
+    }
+
+    /// Somebody has got or lost this domain.
+    pub(crate) fn forget_domain(&self, domain: &HostName) {
+        self.forget_name(&Name::Domain(domain.clone()));
+    }
+
+    fn forget_name(&self, name: &Name) {
         self.look_past_others();
         if let Some(entries) = &self.0.entries {
-            entries.invalidate(slug);
+            entries.invalidate(name);
         }
         self.0.changes.send_modify(|changes| *changes += 1);
     }
@@ -321,6 +374,14 @@ impl TenantCache {
     /// Sees each change of any tenant that this process learns of.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
+    }
+
+    /// How many names are remembered, those that nobody has included.
+    pub(crate) fn size(&self) -> u64 {
+        self.0.entries.as_ref().map_or(0, |entries| {
+            entries.run_pending_tasks();
+            entries.entry_count()
+        })
     }
 
     /// Whether it is of use to listen for changes.

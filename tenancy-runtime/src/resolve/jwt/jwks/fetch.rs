@@ -4,15 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::body::Bytes;
-use axum::http::{Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper_util::rt::TokioIo;
+use axum::http::Uri;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
 use super::super::key::InvalidKey;
 use crate::error::Source;
+use crate::http;
 
 /// The longest set that is read.
 const LONGEST: usize = 256 * 1024;
@@ -121,31 +119,8 @@ impl Url {
     /// answer for the issuer is said by the configuration and nobody else.
     async fn get(&self) -> Result<Vec<u8>, Source> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let request = Request::get(&self.path)
-            .header(header::HOST, &self.authority)
-            .header(header::ACCEPT, "application/json")
-            .header(header::CONNECTION, "close")
-            .body(Empty::<Bytes>::new())?;
-        let answer = async {
-            let response = sender.send_request(request).await?;
-            if response.status() != StatusCode::OK {
-                return Err(format!("the answer is {}", response.status()).into());
-            }
-            let body = Limited::new(response.into_body(), LONGEST);
-            let body = body.collect().await?;
-            Ok::<_, Source>(body.to_bytes().to_vec())
-        };
-        tokio::pin!(answer);
-        // The connection is driven beside the answer and dropped with it.
-        tokio::select! {
-            answer = &mut answer => answer,
-            ended = connection => {
-                ended?;
-                answer.await
-            }
-        }
+        let accept = "application/json";
+        http::get(stream, &self.authority, &self.path, accept, LONGEST).await
     }
 }
 
