@@ -45,3 +45,8 @@ tenancy::features! {
     /// What nobody has.
     forecasts,
 }
+
+tenancy::quotas! {
+    /// People with a login.
+    users,
+}

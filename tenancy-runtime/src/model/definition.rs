@@ -1,3 +1,5 @@
+use crate::plan::Quota;
+
 /// Who sees the rows of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
@@ -24,6 +26,10 @@ pub struct ModelDef {
     /// Whether rows are added and read, and never changed nor removed: by nobody but
     /// the owner.
     pub append_only: bool,
+    /// Whether nobody but the owner writes rows at all.
+    pub read_only: bool,
+    /// The quota for which the rows are counted.
+    pub quota: Option<Quota>,
     /// The columns in the order of the struct's fields.
     pub columns: &'static [ColumnDef],
     /// The names of the key's columns.

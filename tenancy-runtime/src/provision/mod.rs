@@ -28,6 +28,7 @@ mod life;
 pub(crate) mod migrations;
 mod plan;
 pub mod probe;
+mod quotas;
 mod relations;
 mod rights;
 mod schemas;
@@ -225,6 +226,7 @@ impl Provisioner {
             }
             Some(Locator::Database(..)) | None => {}
         }
+        self.limit_new(&mut transaction, &record).await?;
         transaction.commit().await?;
         Ok(record)
     }
@@ -300,6 +302,7 @@ impl Provisioner {
         tables
             .fill_database(&mut transaction, &address, &schema, true)
             .await?;
+        self.limit_new(&mut transaction, &record).await?;
         record.provisioned()?;
         self.registry.save(&record, Some(&mut transaction)).await?;
         transaction.commit().await?;
