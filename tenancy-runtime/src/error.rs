@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use diesel::result::DatabaseErrorKind;
 use serde::Serialize;
 
-use crate::model::ROLL_KEY;
+use crate::model::{QUOTA, ROLL_KEY};
 use crate::plan::{Feature, RateLimit};
 use crate::problem::Problem;
 use crate::tenant::{InvalidSlug, Tenant};
@@ -56,6 +56,16 @@ pub enum Error {
     /// The change collides with what is stored.
     #[error("{0}")]
     Conflict(String),
+    /// The tenant has as many rows as its plan allows.
+    #[error("the quota `{quota}` is used up: {usage} of {limit}")]
+    QuotaExceeded {
+        /// The quota.
+        quota: String,
+        /// How many rows there may be.
+        limit: u64,
+        /// How many there are.
+        usage: u64,
+    },
     /// The request's content is no good.
     #[error("{0}")]
     InvalidInput(String),
@@ -118,6 +128,16 @@ struct Body<'a> {
     code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    quota: Option<Exceeded<'a>>,
+}
+
+/// What the body says of a quota beside that.
+#[derive(Serialize)]
+struct Exceeded<'a> {
+    quota: &'a str,
+    limit: u64,
+    usage: u64,
 }
 
 impl Error {
@@ -146,6 +166,31 @@ impl Error {
         ))
     }
 
+    fn exceeded(&self) -> Option<Exceeded<'_>> {
+        match self {
+            Self::QuotaExceeded {
+                quota,
+                limit,
+                usage,
+            } => Some(Exceeded {
+                quota,
+                limit: *limit,
+                usage: *usage,
+            }),
+            _ => None,
+        }
+    }
+
+    /// What the trigger that counts says: the quota, its limit and its usage.
+    fn quota(details: &str) -> Option<Self> {
+        let mut words = details.split(' ');
+        Some(Self::QuotaExceeded {
+            quota: words.next()?.to_owned(),
+            limit: words.next()?.parse().ok()?,
+            usage: words.next()?.parse().ok()?,
+        })
+    }
+
     fn parts(&self) -> (StatusCode, &'static str, Option<String>) {
         match self {
             Self::TenantUnresolved => (StatusCode::BAD_REQUEST, "tenant_unresolved", None),
@@ -160,6 +205,11 @@ impl Error {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", None),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", None),
             Self::Conflict(detail) => (StatusCode::CONFLICT, "conflict", Some(detail.clone())),
+            Self::QuotaExceeded { .. } => (
+                StatusCode::CONFLICT,
+                "quota_exceeded",
+                Some(self.to_string()),
+            ),
             Self::InvalidInput(detail) => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "invalid_input",
@@ -205,6 +255,7 @@ impl IntoResponse for Error {
             status: status.as_u16(),
             code,
             detail,
+            quota: self.exceeded(),
         };
         let mut response = (status, axum::Json(body)).into_response();
         let headers = response.headers_mut();
@@ -260,6 +311,12 @@ impl From<diesel::result::Error> for Error {
                 if information.constraint_name() == Some(ROLL_KEY) =>
             {
                 Self::TenantInactive
+            }
+            Diesel::DatabaseError(DatabaseErrorKind::CheckViolation, information)
+                if information.constraint_name() == Some(QUOTA) =>
+            {
+                let quota = information.details().and_then(Self::quota);
+                quota.unwrap_or_else(|| Self::internal(error))
             }
             Diesel::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => {
                 Self::Conflict("a row with these values exists already".to_owned())

@@ -35,7 +35,7 @@ pub use tenancy_runtime::tenant::{self, Tenant};
 #[doc(hidden)]
 pub use tenancy_runtime::testing;
 pub use tenancy_runtime::{
-    admit, audit, config, features, http, limit, model, plan, problem, registry,
+    admit, audit, config, features, http, limit, model, plan, problem, quotas, registry,
 };
 
 /// What an application needs at hand: `use tenancy::prelude::*`.
@@ -85,7 +85,9 @@ pub mod __private {
     };
     pub use tenancy_runtime::limit::{RateLimitGate, RequireRateLimit};
     pub use tenancy_runtime::model::*;
-    pub use tenancy_runtime::plan::{Feature, Per, PlanDef, Plans, RateLimit, RouteLimit};
+    pub use tenancy_runtime::plan::{
+        Feature, Per, PlanDef, Plans, QuotaLimit, RateLimit, RouteLimit,
+    };
 
     /// Whether there is an embedded database in this build.
     pub const EMBEDDED: bool = cfg!(feature = "embedded");

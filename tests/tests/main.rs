@@ -48,3 +48,8 @@ tenancy::features! {
     /// What nobody has.
     forecasts,
 }
+
+tenancy::quotas! {
+    /// People with a login.
+    users,
+}

@@ -15,6 +15,7 @@ pub(super) struct ModelOptions {
     pub(super) uniques: Vec<Fields>,
     pub(super) indexes: Vec<Fields>,
     pub(super) migrated: Option<Ident>,
+    pub(super) quota: Option<LitStr>,
     pub(super) no_derive: Vec<Fields>,
 }
 
@@ -51,6 +52,11 @@ const MODEL: &[Choice<ModelOptions>] = &[
         name: "migrated",
         example: "migrated",
         form: Form::Flag(|options, name| options.migrated = Some(name)),
+    },
+    Choice {
+        name: "quota",
+        example: "quota = \"users\"",
+        form: Form::Name(|options, value| options.quota = Some(value)),
     },
     Choice {
         name: "no_derive",

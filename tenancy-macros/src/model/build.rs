@@ -57,6 +57,10 @@ pub(super) fn model(
         }
     }
 
+    let quota = options.quota.as_ref();
+    let quota =
+        quota.and_then(|literal| quota_of(audience, literal, options.migrated.as_ref(), errors));
+
     Model {
         audience,
         item,
@@ -66,8 +70,42 @@ pub(super) fn model(
         uniques,
         indexes,
         migrated: options.migrated,
+        quota,
         no_derive: no_derive(&options.no_derive, errors),
     }
+}
+
+/// The constant that `quota = "…"` names, on a model whose rows can be counted.
+fn quota_of(
+    audience: Audience,
+    literal: &LitStr,
+    migrated: Option<&Ident>,
+    errors: &mut Errors,
+) -> Option<Ident> {
+    if audience == Audience::Shared {
+        errors.at(
+            literal,
+            "a quota is a tenant's, and the rows of a shared model are nobody's: remove `quota`",
+        );
+        return None;
+    }
+    if migrated.is_some() {
+        errors.at(
+            literal,
+            "rows are counted in tables that the framework makes, and migrations make this one: \
+             remove `quota` or `migrated`",
+        );
+        return None;
+    }
+    let name = literal.parse::<Ident>();
+    if name.is_err() {
+        errors.at(
+            literal,
+            "a quota is named like a constant, with letters, digits and `_`, as \
+             `tenancy::quotas!` declares it",
+        );
+    }
+    name.ok()
 }
 
 /// The names in `no_derive(…)`, each of which must be one that can be left out.

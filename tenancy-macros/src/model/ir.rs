@@ -39,6 +39,9 @@ pub(super) struct Model {
     pub(super) indexes: Vec<Key>,
     /// The option that says migrations make the table.
     pub(super) migrated: Option<Ident>,
+    /// A constant of `crate::quotas`, spanned on the user's literal so that the
+    /// compiler suggests the nearest name there.
+    pub(super) quota: Option<Ident>,
     /// Traits that the user implements by hand.
     pub(super) no_derive: Vec<String>,
 }

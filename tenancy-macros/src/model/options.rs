@@ -25,6 +25,8 @@ pub(super) enum Form<T> {
     Flag(fn(&mut T, Ident)),
     /// `= "text"`.
     Text(fn(&mut T, LitStr)),
+    /// `= "name"`, or without the quotes, as the compiler suggests it.
+    Name(fn(&mut T, LitStr)),
     /// `= a::Path`.
     Path(fn(&mut T, Path)),
     /// `(name, name)`; may be given more than once.
@@ -113,6 +115,7 @@ impl<T> Form<T> {
                 set(into, name);
             }
             Self::Text(set) => set(into, Parser::parse2(after_equals, value)?),
+            Self::Name(set) => set(into, Parser::parse2(name_after_equals, value)?),
             Self::Path(set) => {
                 let path = |input: ParseStream<'_>| {
                     input.parse::<Token![=]>()?;
@@ -138,6 +141,15 @@ impl<T> Form<T> {
 fn after_equals(input: ParseStream<'_>) -> syn::Result<LitStr> {
     input.parse::<Token![=]>()?;
     input.parse()
+}
+
+fn name_after_equals(input: ParseStream<'_>) -> syn::Result<LitStr> {
+    input.parse::<Token![=]>()?;
+    if input.peek(LitStr) {
+        return input.parse();
+    }
+    let name: Ident = input.parse()?;
+    Ok(LitStr::new(&name.to_string(), name.span()))
 }
 
 fn in_parentheses(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {

@@ -5,7 +5,7 @@ use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Ident, LitStr, Meta, Path, Token, parenthesized};
+use syn::{Attribute, Ident, LitInt, LitStr, Meta, Path, Token, parenthesized};
 
 use crate::common::{Choices, Errors, parts};
 
@@ -16,6 +16,13 @@ pub(super) struct Options {
     pub(super) name: Option<LitStr>,
     pub(super) features: Option<(Ident, Vec<Path>)>,
     pub(super) rate_limit: Option<LitStr>,
+    pub(super) quotas: Vec<(Ident, Most)>,
+}
+
+/// `50`, or a word.
+pub(super) enum Most {
+    Number(LitInt),
+    Word(Ident),
 }
 
 #[derive(Clone, Copy)]
@@ -24,6 +31,7 @@ enum Key {
     Name,
     Features,
     RateLimit,
+    Quotas,
 }
 
 const OPTIONS: Choices<(Key, &str)> = Choices {
@@ -36,6 +44,13 @@ const OPTIONS: Choices<(Key, &str)> = Choices {
             (Key::Features, "features(exports)` or `features(all)"),
         ),
         ("rate_limit", (Key::RateLimit, "rate_limit = \"1000/min\"")),
+        (
+            "quotas",
+            (
+                Key::Quotas,
+                "quotas(users = 50)` or `quotas(users = unlimited)",
+            ),
+        ),
     ],
 };
 
@@ -93,6 +108,7 @@ impl Options {
             Key::Name => self.name = Some(text.parse2(value)?),
             Key::Features => self.features = Some((name, paths.parse2(value)?)),
             Key::RateLimit => self.rate_limit = Some(text.parse2(value)?),
+            Key::Quotas => self.quotas = numbers.parse2(value)?,
         }
         Ok(())
     }
@@ -102,6 +118,24 @@ impl Options {
 fn text(input: ParseStream<'_>) -> syn::Result<LitStr> {
     input.parse::<Token![=]>()?;
     input.parse()
+}
+
+/// `(a = 5, b = unlimited)`
+fn numbers(input: ParseStream<'_>) -> syn::Result<Vec<(Ident, Most)>> {
+    let content;
+    parenthesized!(content in input);
+    let quota = |input: ParseStream<'_>| {
+        let name = input.parse()?;
+        input.parse::<Token![=]>()?;
+        let most = if input.peek(LitInt) {
+            Most::Number(input.parse()?)
+        } else {
+            Most::Word(input.parse()?)
+        };
+        Ok((name, most))
+    };
+    let quotas = Punctuated::<_, Token![,]>::parse_terminated_with(&content, quota)?;
+    Ok(quotas.into_iter().collect())
 }
 
 /// `(a, b)`

@@ -7,7 +7,7 @@ use syn::{DataEnum, DeriveInput, Fields, Ident, Path, Variant};
 
 use crate::common::{Errors, rate};
 
-use super::attr::Options;
+use super::attr::{Most, Options};
 use super::ir::{Features, Plan, Plans};
 
 /// The word for every declared feature.
@@ -41,6 +41,9 @@ pub(super) fn check(item: &DeriveInput, of: &DataEnum, errors: &mut Errors) -> O
             features.get_or_insert(word.span());
         }
         plans.push(plan(variant, options, &mut names, errors));
+    }
+    if errors.is_empty() {
+        same_quotas(&plans, errors);
     }
     let default = default(item, of, &defaults, errors)?;
     Some(Plans {
@@ -96,7 +99,71 @@ fn plan(
             .features
             .map(|(word, paths)| features(&word, paths, errors)),
         rate_limit,
+        quotas: quotas(&options.quotas, errors),
     })
+}
+
+/// The word for as many as there are.
+const UNLIMITED: &str = "unlimited";
+
+fn quotas(written: &[(Ident, Most)], errors: &mut Errors) -> Vec<(Ident, Option<u32>)> {
+    let mut quotas: Vec<(Ident, Option<u32>)> = Vec::new();
+    for (name, most) in written {
+        if quotas.iter().any(|(other, _)| other == name) {
+            errors.at(
+                name,
+                format_args!("`{name}` is in `quotas(…)` twice; keep one"),
+            );
+            continue;
+        }
+        let most = match most {
+            Most::Number(number) => {
+                let parsed = number.base10_parse();
+                if parsed.is_err() {
+                    errors.at(
+                        number,
+                        format_args!("a quota is a whole number from 0 to {}", u32::MAX),
+                    );
+                }
+                parsed.ok()
+            }
+            Most::Word(word) => {
+                if word != UNLIMITED {
+                    errors.at(word, "write a number, or `unlimited`");
+                }
+                None
+            }
+        };
+        quotas.push((name.clone(), most));
+    }
+    quotas
+}
+
+/// What one plan limits, all do: what was left out would be nothing or everything.
+fn same_quotas(plans: &[Option<Plan>], errors: &mut Errors) {
+    let plans: Vec<&Plan> = plans.iter().flatten().collect();
+    let mut all: Vec<(&Ident, &Plan)> = Vec::new();
+    for plan in &plans {
+        for (quota, _) in &plan.quotas {
+            if !all.iter().any(|(other, _)| *other == quota) {
+                all.push((quota, plan));
+            }
+        }
+    }
+    for plan in plans {
+        for (quota, of) in &all {
+            if !plan.quotas.iter().any(|(other, _)| other == *quota) {
+                let (variant, other) = (&plan.variant, &of.variant);
+                errors.at(
+                    variant,
+                    format_args!(
+                        "`{variant}` says nothing of the quota `{quota}`, which `{other}` has: \
+                         write `quotas({quota} = 0)`, another number or `unlimited`"
+                    ),
+                );
+            }
+        }
+    }
 }
 
 fn features(word: &Ident, paths: Vec<Path>, errors: &mut Errors) -> Features {

@@ -47,6 +47,7 @@ fn arm(private: &TokenStream, plan: &Plan) -> TokenStream {
         name,
         features,
         rate_limit,
+        quotas,
     } = plan;
     let features = match features {
         None => quote!(&[]),
@@ -70,12 +71,20 @@ fn arm(private: &TokenStream, plan: &Plan) -> TokenStream {
             }
         }
     };
+    let quotas = quotas.iter().map(|(quota, most)| {
+        let quota = quote_spanned!(quota.span()=> crate::quotas::#quota);
+        match most {
+            Some(most) => quote!((#quota, #private::QuotaLimit::AtMost(#most))),
+            None => quote!((#quota, #private::QuotaLimit::Unlimited)),
+        }
+    });
     quote! {
         Self::#variant => const {
             &#private::PlanDef {
                 name: #name,
                 features: #features,
                 rate_limit: #rate_limit,
+                quotas: &[#(#quotas),*],
             }
         },
     }

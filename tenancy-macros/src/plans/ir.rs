@@ -22,6 +22,8 @@ pub(super) struct Plan {
     /// None where the plan says nothing of features.
     pub(super) features: Option<Features>,
     pub(super) rate_limit: Option<RateLimit>,
+    /// Each with its number, or none for as many as there are.
+    pub(super) quotas: Vec<(Ident, Option<u32>)>,
 }
 
 pub(super) enum Features {

@@ -280,7 +280,7 @@ impl App {
     ///     const DEFAULT: Self = Self;
     ///     const FEATURES: &'static [tenancy_runtime::plan::Feature] = &[];
     ///     fn definition(self) -> &'static PlanDef {
-    ///         const { &PlanDef { name: "only", features: &[], rate_limit: None } }
+    ///         const { &PlanDef { name: "only", features: &[], rate_limit: None, quotas: &[] } }
     ///     }
     /// }
     ///

@@ -72,6 +72,37 @@ pub(super) fn hidden_routes(routes: &[Route], ways: &[Resolution]) -> Vec<Proble
         .collect()
 }
 
+/// Quotas of models that plans say nothing of, and those that two models count for.
+pub(super) fn quotas(models: &[&'static ModelDef], plans: Option<&Catalog>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut seen: HashMap<&str, &ModelDef> = HashMap::new();
+    for model in distinct(models) {
+        let Some(quota) = model.quota else { continue };
+        let about = format!("the model `{}`", model.name);
+        match plans {
+            None => problems.push(Problem::new(
+                about,
+                format!("counts for the quota `{quota}`, and there are no plans to limit it"),
+                "declare plans = … in the application's attribute",
+            )),
+            Some(plans) => {
+                if let Err(wrong) = plans.quota(quota) {
+                    let remedy = "name it in `quotas(…)` of every plan";
+                    problems.push(Problem::new(about, wrong, remedy));
+                }
+            }
+        }
+        if let Some(other) = seen.insert(quota.name(), model) {
+            problems.push(Problem::new(
+                format!("the models `{}` and `{}`", other.name, model.name),
+                format!("both count for the quota `{quota}`"),
+                "declare a quota for each",
+            ));
+        }
+    }
+    problems
+}
+
 /// What the isolation says of plans that there are none of.
 pub(super) fn plans(plans: &Catalog, isolation: Option<&Isolation>) -> Vec<Problem> {
     let Some(Isolation::Hybrid { premium_plans, .. }) = isolation else {
@@ -212,6 +243,8 @@ mod tests {
         references: &[],
         migrated: false,
         append_only: false,
+        read_only: false,
+        quota: None,
     };
 
     static ORDERS: ModelDef = ModelDef {

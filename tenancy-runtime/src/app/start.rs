@@ -24,7 +24,7 @@ use crate::embedded::EmbeddedError;
 use crate::error::{Error, Result};
 use crate::http::{self, OriginLayer, TenantUse};
 use crate::isolation::{Isolation, Strategy};
-use crate::model::ModelDef;
+use crate::model::{ModelDef, QUOTAS};
 use crate::plan::{Catalog, Settings};
 use crate::problem::Problem;
 use crate::provision::migrations::{self, Migration};
@@ -102,6 +102,7 @@ impl App {
             problems.extend(declared::unrecorded(&self.routes));
         }
         problems.extend(limits::problems(&config, &self.routes));
+        problems.extend(declared::quotas(&self.models, self.plans.as_deref()));
         if let Some(plans) = &self.plans {
             problems.extend(declared::plans(plans, config.isolation.as_ref()));
         }
@@ -210,6 +211,11 @@ impl Tenancy {
         if !problems.is_empty() {
             return Err(Error::CannotStart(problems));
         }
+        let counts = models.iter().any(|model| model.quota.is_some());
+        let models = models
+            .into_iter()
+            .chain(counts.then_some(&QUOTAS))
+            .collect();
         let data = Data::connect(config).await?;
         let shared: SchemaName = SHARED_SCHEMA.parse().map_err(Error::internal)?;
         let registry = registry.unwrap_or_else(|| {

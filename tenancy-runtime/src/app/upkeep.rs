@@ -82,7 +82,9 @@ impl Tenancy {
             owner: owner.clone(),
             own,
         });
-        Ok(migrations::migrate(tables, migrated.collect()).await)
+        let problems = migrations::migrate(tables, migrated.collect()).await;
+        self.provisioner.limit_all(only, places.shared).await?;
+        Ok(problems)
     }
 
     /// The same for tenants' own databases, several at a time.
@@ -103,6 +105,7 @@ impl Tenancy {
                     .fill_database(&mut shared, &tenant.address, &tenant.schema, false)
                     .await?;
                 shared.commit().await?;
+                self.provisioner.limit_again(&tenant.slug).await?;
                 let place = Place {
                     owner: tables.databases()?.open(&tenant.address)?,
                     own: Some((tenant.slug.clone(), tenant.schema.clone())),

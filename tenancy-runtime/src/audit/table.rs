@@ -37,6 +37,8 @@ pub(super) static DEFINITION: ModelDef = ModelDef {
     audience: Audience::Tenant,
     migrated: false,
     append_only: true,
+    read_only: false,
+    quota: None,
     columns: &[
         ColumnDef::new("id", "uuid"),
         ColumnDef {

@@ -27,6 +27,7 @@ mod statement;
 mod system;
 mod transaction;
 mod unscoped;
+mod usage;
 
 pub use conn::TenantConn;
 pub use databases::{Databases, DatabasesSettings, Prove};

@@ -3,7 +3,7 @@ use axum::http::request::Parts;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{Error, Result};
-use crate::plan::{Feature, OnPlan, Plans, Settings};
+use crate::plan::{Feature, OnPlan, Plans, Quota, QuotaLimit, Settings};
 use crate::tenant::Tenant;
 
 /// What holds for the tenant of a request: its plan, its features, and its
@@ -80,6 +80,14 @@ impl<S> TenantConfig<S> {
     #[must_use]
     pub fn has(&self, feature: Feature) -> bool {
         self.tenant.has(feature)
+    }
+
+    /// How many rows the tenant may have of a model with this quota; `None` where
+    /// its plan does not say. How many it has says
+    /// [`TenantConn::usage`](crate::db::TenantConn::usage).
+    #[must_use]
+    pub fn quota(&self, quota: Quota) -> Option<QuotaLimit> {
+        self.tenant.on_plan()?.definition.limit(quota)
     }
 
     /// The tenant's settings.

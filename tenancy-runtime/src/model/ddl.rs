@@ -5,7 +5,7 @@
 //! another tenant's rows. Constraint names are the same in both, so one query
 //! serves both.
 
-use super::{Audience, ColumnDef, ModelDef, ReferenceDef};
+use super::{Audience, ColumnDef, ModelDef, ReferenceDef, counted};
 use crate::isolation::rls;
 use crate::tenant::SchemaName;
 
@@ -102,8 +102,8 @@ impl ModelDef {
     pub fn privileges(&self) -> &'static [&'static str] {
         match self.audience {
             Audience::Tenant if self.append_only => PRIVILEGES_APPEND_ONLY,
-            Audience::Tenant => PRIVILEGES_TENANT,
-            Audience::Shared => PRIVILEGES_SHARED,
+            Audience::Tenant if !self.read_only => PRIVILEGES_TENANT,
+            Audience::Tenant | Audience::Shared => PRIVILEGES_SHARED,
         }
     }
 
@@ -131,6 +131,8 @@ impl ModelDef {
         if layout.has_tenant_id(self) {
             statements.extend(self.row_level_security(layout));
         }
+        let quota = self.quota.iter();
+        statements.extend(quota.flat_map(|quota| counted::count(self, *quota, layout)));
         statements
     }
 
@@ -291,6 +293,8 @@ mod tests {
         audience: Audience::Tenant,
         migrated: false,
         append_only: false,
+        read_only: false,
+        quota: None,
         columns: &[ColumnDef {
             identity: true,
             ..ColumnDef::new("id", "bigint")
@@ -307,6 +311,8 @@ mod tests {
         audience: Audience::Tenant,
         migrated: false,
         append_only: false,
+        read_only: false,
+        quota: None,
         columns: &[
             ColumnDef {
                 default: Some("gen_random_uuid()"),

@@ -1,3 +1,5 @@
+use crate::plan::Quota;
+
 /// Who sees the rows of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
@@ -25,6 +27,10 @@ pub struct ModelDef {
     /// the owner. Columns with a default are then filled in by PostgreSQL, and by
     /// nobody else.
     pub append_only: bool,
+    /// Whether nobody but the owner writes rows at all.
+    pub read_only: bool,
+    /// The quota for which the rows are counted.
+    pub quota: Option<Quota>,
     /// The columns in the order of the struct's fields.
     pub columns: &'static [ColumnDef],
     /// The names of the key's columns.

@@ -33,6 +33,8 @@
 //!             audience: Audience::Tenant,
 //!             migrated: false,
 //!             append_only: false,
+//!             read_only: false,
+//!             quota: None,
 //!             columns: &[
 //!                 ColumnDef { identity: true, ..ColumnDef::new("id", "bigint") },
 //!                 ColumnDef::new("text", "text"),
@@ -72,6 +74,7 @@
 //! ```
 
 mod apart;
+mod counted;
 mod ddl;
 mod definition;
 mod join;
@@ -81,6 +84,7 @@ mod rows;
 
 pub use crate::__joins as joins;
 pub use apart::{Apart, Bit, Differs, Named, bit_of_name};
+pub(crate) use counted::{COUNTER, QUOTA, QUOTAS, TRIGGERS};
 pub(crate) use ddl::quoted;
 pub use ddl::{
     Layout, PRIVILEGES_APPEND_ONLY, PRIVILEGES_SHARED, PRIVILEGES_TENANT, ROLL, ROLL_KEY,

@@ -3,7 +3,7 @@
 
 use std::any::TypeId;
 
-use super::{Feature, PlanDef, Plans};
+use super::{Feature, PlanDef, Plans, Quota};
 use crate::error::{Error, Result};
 use crate::problem::{self, Problem};
 use crate::tenant::{NewTenant, TenantRecord};
@@ -71,6 +71,19 @@ impl Catalog {
         }
         let names = self.features.iter().map(|feature| feature.name());
         Err(undeclared("feature", name, names))
+    }
+
+    /// Whether every plan limits a quota.
+    pub(crate) fn quota(&self, quota: Quota) -> Result<(), String> {
+        let silent = self.plans.iter().find(|plan| plan.limit(quota).is_none());
+        match silent {
+            None => Ok(()),
+            Some(plan) => {
+                let known = plan.quotas.iter().map(|(quota, _)| quota.name());
+                let missing = undeclared("quota", quota.name(), known);
+                Err(format!("in the plan `{}` {missing}", plan.name))
+            }
+        }
     }
 
     /// Refuses a name that somebody wants stored and nothing declares.

@@ -12,6 +12,7 @@
 
 mod catalog;
 mod plans;
+mod quota;
 mod rate;
 mod settings;
 
@@ -19,6 +20,7 @@ use std::fmt;
 
 pub(crate) use catalog::{Catalog, OnPlan};
 pub use plans::{PlanDef, Plans};
+pub use quota::{Quota, QuotaLimit, Usage};
 pub use rate::{InvalidRateLimit, Per, RateLimit, RouteLimit};
 pub(crate) use settings::Settings;
 

@@ -1,4 +1,4 @@
-use super::{Feature, RateLimit};
+use super::{Feature, Quota, QuotaLimit, RateLimit};
 
 /// The plans of an application, as an enum; `#[derive(Plans)]` implements it.
 ///
@@ -21,11 +21,17 @@ use super::{Feature, RateLimit};
 ///     const FEATURES: &'static [tenancy_runtime::plan::Feature] = features::ALL;
 ///     fn definition(self) -> &'static PlanDef {
 ///         match self {
-///             Self::Free => const { &PlanDef { name: "free", features: &[], rate_limit: None } },
+///             Self::Free => const { &PlanDef {
+///                 name: "free",
+///                 features: &[],
+///                 rate_limit: None,
+///                 quotas: &[],
+///             } },
 ///             Self::Pro => const { &PlanDef {
 ///                 name: "pro",
 ///                 features: features::ALL,
 ///                 rate_limit: Some(RateLimit::new(1000, Per::Minute)),
+///                 quotas: &[],
 ///             } },
 ///         }
 ///     }
@@ -69,4 +75,15 @@ pub struct PlanDef {
     /// `TENANCY_RATE_LIMIT_PER_MINUTE`, where `TENANCY_ENABLE_RATE_LIMITING` says
     /// that there is such a limit.
     pub rate_limit: Option<RateLimit>,
+    /// How many rows a tenant may have of models with a quota.
+    pub quotas: &'static [(Quota, QuotaLimit)],
+}
+
+impl PlanDef {
+    /// What the plan says of a quota.
+    #[must_use]
+    pub fn limit(&self, quota: Quota) -> Option<QuotaLimit> {
+        let mut all = self.quotas.iter();
+        all.find(|(of, _)| *of == quota).map(|(_, limit)| *limit)
+    }
 }

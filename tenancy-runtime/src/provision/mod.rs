@@ -29,6 +29,7 @@ mod life;
 pub(crate) mod migrations;
 mod plan;
 pub mod probe;
+mod quotas;
 mod relations;
 mod rights;
 mod schemas;
@@ -227,6 +228,7 @@ impl Provisioner {
             }
             Some(Locator::Database(..)) | None => {}
         }
+        self.limit_new(&mut transaction, &record).await?;
         transaction.commit().await?;
         Ok(record)
     }
@@ -301,6 +303,7 @@ impl Provisioner {
         tables
             .make_database(&mut transaction, &address, &schema)
             .await?;
+        self.limit_new(&mut transaction, &record).await?;
         record.provisioned()?;
         self.registry.save(&record, Some(&mut transaction)).await?;
         transaction.commit().await?;

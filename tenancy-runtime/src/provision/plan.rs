@@ -11,7 +11,9 @@ use crate::tenant::{Override, Slug, TenantRecord, TenantStatus, check_name};
 
 impl Provisioner {
     /// Puts a tenant on another plan. Its data stays where it is, and so does what
-    /// it was granted or refused.
+    /// it was granted or refused. Where its quotas are smaller than what it has,
+    /// that stays as well, and nothing is added until enough was removed. Can be
+    /// repeated where it was interrupted.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -39,7 +41,9 @@ impl Provisioner {
             plans.check_plan(plan)?;
         }
         let change = |record: &mut TenantRecord| record.plan = Some(plan.to_owned());
-        self.change_settled(slug, change).await
+        let record = self.change_settled(slug, change).await?;
+        self.limit_again(slug).await?;
+        Ok(record)
     }
 
     /// Gives a tenant a feature that its plan may not have, until a time or for

@@ -8,7 +8,7 @@ use super::Tables;
 use crate::db::Pool;
 use crate::error::Result;
 use crate::isolation::rls;
-use crate::model::{ROLL, ROLL_KEY, quoted};
+use crate::model::{COUNTER, ROLL, ROLL_KEY, TRIGGERS, quoted};
 use crate::problem::Problem;
 
 /// What the application's role may do with the registry and the roll beyond
@@ -114,6 +114,55 @@ pub(super) async fn off_the_roll(
     };
     Ok(rows.into_iter().map(problem).collect())
 }
+
+/// Those of the tables with a quota, by schema and name, whose rows are not counted
+/// for it.
+pub(super) async fn uncounted(app: &Pool, tables: Vec<(&str, &str, &str)>) -> Result<Vec<Problem>> {
+    #[derive(diesel::QueryableByName)]
+    struct Uncounted {
+        #[diesel(sql_type = Text)]
+        schema: String,
+        #[diesel(sql_type = Text)]
+        table: String,
+        #[diesel(sql_type = Text)]
+        quota: String,
+    }
+    if tables.is_empty() {
+        return Ok(Vec::new());
+    }
+    let column = |of: fn(&(&str, &str, &str)) -> String| tables.iter().map(of).collect::<Vec<_>>();
+    let rows: Vec<Uncounted> = app
+        .read(
+            diesel::sql_query(UNCOUNTED)
+                .bind::<Array<Text>, _>(column(|table| table.0.to_owned()))
+                .bind::<Array<Text>, _>(column(|table| table.1.to_owned()))
+                .bind::<Array<Text>, _>(column(|table| table.2.to_owned()))
+                .bind::<Array<Text>, _>(TRIGGERS.to_vec())
+                .bind::<Text, _>(COUNTER),
+        )
+        .await?;
+    let problem = |row: Uncounted| {
+        Problem::new(
+            format!("the table {}.{}", quoted(&row.schema), quoted(&row.table)),
+            format!("is not counted for the quota `{}`", row.quota),
+            "run the subcommand `migrate` with TENANCY_OWNER_DATABASE_URL set",
+        )
+    };
+    Ok(rows.into_iter().map(problem).collect())
+}
+
+/// A table that is missing has been named.
+const UNCOUNTED: &str = "
+    SELECT e.schema, e.tab AS table, e.quota
+    FROM unnest($1, $2, $3) AS e(schema, tab, quota)
+    JOIN pg_catalog.pg_namespace n ON n.nspname = e.schema
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = e.tab
+    WHERE (SELECT count(*) FROM pg_catalog.pg_trigger t
+        JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+        WHERE t.tgrelid = c.oid AND t.tgname = ANY ($4) AND t.tgenabled IN ('O', 'A')
+            AND p.pronamespace = n.oid AND p.proname = $5 AND p.prosecdef
+            AND t.tgargs = convert_to(e.quota, 'UTF8') || '\\x00'::bytea) <> 2
+    ORDER BY 1, 2";
 
 const OFF_THE_ROLL: &str = "
     SELECT c.relname::text AS table

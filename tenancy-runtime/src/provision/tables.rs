@@ -8,8 +8,9 @@ use super::relations::Exemption;
 use super::{kept, schemas, shared_rows};
 use crate::db::{Pool, Transaction};
 use crate::error::{Error, Result};
-use crate::isolation::Strategy;
-use crate::model::{Audience, Layout, ModelDef, ROLL, create_roll, quoted};
+use crate::isolation::{Strategy, rls};
+use crate::model::{Audience, Layout, ModelDef, QUOTAS, ROLL, create_roll, quoted};
+use crate::plan::{PlanDef, QuotaLimit};
 use crate::problem::Problem;
 use crate::tenant::{DatabaseAddress, SchemaName, TenantId};
 
@@ -92,6 +93,33 @@ impl Tables {
         let models = self.models.iter();
         let models = models.filter(|model| model.audience == Audience::Shared);
         models.map(|model| model.table)
+    }
+
+    /// The models whose rows are counted.
+    pub(super) fn counted(&self) -> Vec<&'static ModelDef> {
+        let models = self.models.iter().copied();
+        models.filter(|model| model.quota.is_some()).collect()
+    }
+
+    /// The statements that give a tenant without rows its limits in the shared
+    /// tables.
+    pub(super) fn new_limits(&self, id: TenantId, plan: &PlanDef) -> String {
+        let quotas = self.counted().into_iter().filter_map(|model| model.quota);
+        let rows = quotas.map(|quota| {
+            let most = plan.limit(quota).and_then(QuotaLimit::most);
+            let most = most.map_or_else(|| "NULL".to_owned(), |most| most.to_string());
+            format!("('{}', 0, {most})", quota.name())
+        });
+        format!(
+            "SELECT set_config('{setting}', '{}', true); \
+             INSERT INTO {}.{} (quota, used, most) VALUES {}; \
+             SELECT set_config('{setting}', '', true)",
+            id.as_uuid(),
+            self.shared.quoted(),
+            quoted(QUOTAS.table),
+            rows.collect::<Vec<_>>().join(", "),
+            setting = rls::SETTING,
+        )
     }
 
     /// Makes the tables in databases of tenants' own as well.

@@ -62,6 +62,11 @@ pub async fn verify(
     let guarded = guarded.map(|table| table.model.table).collect();
     let shared = tables.shared_schema().as_str();
     problems.extend(rights::off_the_roll(app, shared, guarded).await?);
+    let counted = expected.iter().filter_map(|table| {
+        let quota = table.model.quota?;
+        Some((table.schema(), table.model.table, quota.name()))
+    });
+    problems.extend(rights::uncounted(app, counted.collect()).await?);
     problems.extend(rights::beyond(app, tables).await?);
     problems.extend(secrets::loose(app, tables).await?);
     Ok(problems)

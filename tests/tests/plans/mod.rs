@@ -1,8 +1,9 @@
-//! What tenants may use: by their plan, by what they are granted beyond it, and
+//! What tenants may use, and how much: by their plan, by what they are granted beyond it, and
 //! what becomes of a plan that nobody declares.
 
 mod config;
 mod features;
+mod quotas;
 
 use integration::database::Database;
 use integration::http::Served;

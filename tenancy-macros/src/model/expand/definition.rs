@@ -1,7 +1,7 @@
 //! `impl Model`: the table as plain data for the runtime.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 
 use super::super::ir::{Audience, Column, Generated, Key, Model};
 use super::Names;
@@ -18,6 +18,13 @@ pub(super) fn expand(model: &Model, names: &Names<'_>) -> TokenStream {
     let (audience, marker) = match model.audience {
         Audience::Tenant => (quote!(Tenant), quote!(TenantModel)),
         Audience::Shared => (quote!(Shared), quote!(SharedModel)),
+    };
+    let quota = match &model.quota {
+        Some(quota) => {
+            let quota = quote_spanned!(quota.span()=> crate::quotas::#quota);
+            quote!(::core::option::Option::Some(#quota))
+        }
+        None => quote!(::core::option::Option::None),
     };
     let migrated = model.migrated.is_some();
     let columns = model.columns.iter().map(|it| column(it, private));
@@ -38,6 +45,8 @@ pub(super) fn expand(model: &Model, names: &Names<'_>) -> TokenStream {
                     audience: #private::Audience::#audience,
                     migrated: #migrated,
                     append_only: false,
+                    read_only: false,
+                    quota: #quota,
                     columns: &[#(#columns),*],
                     primary_key: &[#(#primary_key),*],
                     uniques: &[#(#uniques),*],

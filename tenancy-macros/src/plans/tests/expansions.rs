@@ -8,11 +8,11 @@ use super::plans;
 fn plans_with_everything() {
     assert_expansion!(plans(quote! {
         enum Plan {
-            #[plan(default)]
+            #[plan(default, quotas(users = 5, seats = 0))]
             Starter,
-            #[plan(features(exports, crate::more::features::forecasts), rate_limit = "1000/min")]
+            #[plan(features(exports, crate::more::features::forecasts), rate_limit = "1000/min", quotas(seats = 9, users = 50))]
             BigTeam,
-            #[plan(name = "enterprise-2026", features(all))]
+            #[plan(name = "enterprise-2026", features(all), quotas(users = unlimited, seats = unlimited))]
             Enterprise,
         }
     }));

@@ -82,14 +82,14 @@ fn options() {
         )),
         [
             "unknown option `feature`; did you mean `features`? (expected `default`, `name`, \
-             `features` or `rate_limit`)",
+             `features`, `rate_limit` or `quotas`)",
             "write `features(exports)` or `features(all)`",
             "write `rate_limit = \"1000/min\"`",
             "`name` is given twice; keep one",
             "this says nothing about the plan; write `#[plan(…)]` with options, or remove it",
             "unknown time of a limit `fortnight` (expected `s`, `sec`, `min`, `h`, `hour`, `d` \
              or `day`)",
-            "expected an option: `default`, `name`, `features` or `rate_limit`",
+            "expected an option: `default`, `name`, `features`, `rate_limit` or `quotas`",
         ]
     );
 }
@@ -116,6 +116,46 @@ fn names() {
             "a plan's name has 1 to 63 characters of a-z, 0-9, `-` and `_`",
             "`all` has every feature: drop the others, or drop `all`",
             "`exports` is in `features(…)` twice; once is enough",
+        ]
+    );
+}
+
+#[test]
+fn quotas() {
+    assert_eq!(
+        of(quote!(
+            enum Plan {
+                #[plan(default, quotas(users = 5))]
+                Starter,
+                #[plan(quotas(users = many))]
+                Pro,
+                #[plan(quotas(users = 5000000000, users = 1))]
+                Max,
+                #[plan(quotas(user = 5))]
+                Ultra,
+                #[plan(quotas(users))]
+                Hyper,
+            }
+        )),
+        [
+            "write a number, or `unlimited`",
+            "a quota is a whole number from 0 to 4294967295",
+            "`users` is in `quotas(…)` twice; keep one",
+            "write `quotas(users = 50)` or `quotas(users = unlimited)`",
+        ]
+    );
+    // What is wrong between plans is said when each is right.
+    assert_eq!(
+        of(quote!(
+            enum Plan {
+                #[plan(default, quotas(users = 5))]
+                Starter,
+                Pro,
+            }
+        )),
+        [
+            "`Pro` says nothing of the quota `users`, which `Starter` has: write `quotas(users = \
+             0)`, another number or `unlimited`"
         ]
     );
 }

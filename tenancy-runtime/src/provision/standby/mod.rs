@@ -174,6 +174,7 @@ impl Provisioner {
         self.registry
             .insert(&record, self.max_tenants, Some(transaction))
             .await?;
+        self.limit_new(transaction, &record).await?;
         Ok(record)
     }
 

@@ -1,0 +1,9 @@
+use tenancy::prelude::*;
+
+#[derive(Clone, Copy, Plans)]
+enum Plan {
+    #[plan(default, quotas(users = 5))]
+    Starter,
+}
+
+fn main() {}
