@@ -270,7 +270,7 @@ async fn when_the_registry_is_away_who_was_active_is_served_up_to_the_limit() {
     let database = Database::empty_on(&postgres.url()).await;
     let vars = [
         ("TENANCY_CACHE_OUTAGE_LIMIT", "3"),
-        ("TENANCY_POOL_TIMEOUT", "0.2"),
+        ("TENANCY_POOL_TIMEOUT", "0.6"),
     ];
     let shop = Served::start(app(), &database, &vars).await;
     let none = [vars[1], ("TENANCY_CACHE_OUTAGE_LIMIT", "0")];
