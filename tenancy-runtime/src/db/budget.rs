@@ -107,30 +107,40 @@ impl Budget {
             )
         };
         let both = async {
-            let leave = opening.acquire_owned().await.ok()?;
-            Some((self.place(open).await?, leave))
+            loop {
+                self.grow(open).await;
+                let leave = Arc::clone(&opening).acquire_owned().await.ok()?;
+                if let Some(place) = self.free() {
+                    return Some((place, leave));
+                }
+                if open.load(Ordering::Relaxed) == 0 {
+                    let _waiting = Waiting::one(self);
+                    self.wanted.notify_one();
+                    let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
+                    return Some((place, leave));
+                }
+                // Somebody was faster. Whoever has nothing yet goes first.
+            }
         };
         tokio::time::timeout(wait, both).await.ok().flatten()
     }
 
-    async fn place(&self, open: &AtomicUsize) -> Option<OwnedSemaphorePermit> {
-        let free = || Arc::clone(&self.places).try_acquire_owned().ok();
-        if let Some(place) = free() {
-            return Some(place);
+    fn free(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// Waits until a place is free, for as long as the pool has a connection to go
+    /// on with: without leave to open one, which others may need more.
+    async fn grow(&self, open: &AtomicUsize) {
+        let is_full = || self.places.available_permits() == 0;
+        if open.load(Ordering::Relaxed) == 0 || !is_full() {
+            return;
         }
-        if open.load(Ordering::Relaxed) > 0 {
-            let _growing = Growing::one(self);
-            while open.load(Ordering::Relaxed) > 0 {
-                self.wanted.notify_one();
-                tokio::time::sleep(LOOK).await;
-                if let Some(place) = free() {
-                    return Some(place);
-                }
-            }
+        let _growing = Growing::one(self);
+        while open.load(Ordering::Relaxed) > 0 && is_full() {
+            self.wanted.notify_one();
+            tokio::time::sleep(LOOK).await;
         }
-        let _waiting = Waiting::one(self);
-        self.wanted.notify_one();
-        Arc::clone(&self.places).acquire_owned().await.ok()
     }
 
     /// Whether a pool that has a connection wants another one, and none is free.

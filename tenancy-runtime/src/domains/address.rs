@@ -17,6 +17,8 @@ static OTHERS: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
         "100.64.0.0/10",
         "127.0.0.0/8",
         "169.254.0.0/16",
+        // Where one cloud has its services for machines, among public addresses.
+        "168.63.129.16/32",
         "172.16.0.0/12",
         "192.0.0.0/24",
         "192.0.2.0/24",
@@ -53,7 +55,7 @@ mod tests {
 
     #[test]
     fn what_is_not_public_is_told_from_what_is() {
-        assert_eq!(OTHERS.len(), 18);
+        assert_eq!(OTHERS.len(), 19);
         assert!(UNICAST.is_some());
         for (text, public) in [
             ("1.1.1.1", true),

@@ -48,6 +48,10 @@ pub(crate) static QUOTAS: ModelDef = ModelDef {
     references: &[],
 };
 
+/// Which of the rows in shared tables are meant. Policies say so as well, but not to
+/// an owner that is a superuser or has BYPASSRLS.
+const OF_TENANT: &str = " AND q.tenant_id = one.tenant::uuid";
+
 impl Layout<'_> {
     fn name(&self, model: &ModelDef) -> String {
         format!("{}.{}", self.schema_of(model).quoted(), quoted(model.table))
@@ -59,13 +63,18 @@ pub(super) fn count(model: &ModelDef, quota: Quota, layout: Layout<'_>) -> Vec<S
     let (table, quotas) = (layout.name(model), layout.name(&QUOTAS));
     let schema = layout.schema_of(model).quoted();
     let setting = rls::SETTING;
-    let (groups, whose) = if layout.has_tenant_id(model) {
+    let (groups, whose, of_tenant) = if layout.has_tenant_id(model) {
         (
             "SELECT tenant_id::text AS tenant, count(*) AS n FROM changed GROUP BY tenant_id",
             "PERFORM set_config('{setting}', one.tenant, true);",
+            OF_TENANT,
         )
     } else {
-        ("SELECT count(*) AS n FROM changed HAVING count(*) > 0", "")
+        (
+            "SELECT count(*) AS n FROM changed HAVING count(*) > 0",
+            "",
+            "",
+        )
     };
     let whose = whose.replace("{setting}", setting);
     let function = format!(
@@ -81,7 +90,7 @@ BEGIN
         {whose}
         UPDATE {quotas} q
             SET used = q.used + CASE TG_OP WHEN 'INSERT' THEN one.n ELSE -one.n END
-            WHERE q.quota = TG_ARGV[0] RETURNING q.used, q.most INTO now_used, may_use;
+            WHERE q.quota = TG_ARGV[0]{of_tenant} RETURNING q.used, q.most INTO now_used, may_use;
         IF TG_OP = 'INSERT' AND NOT FOUND THEN
             RAISE EXCEPTION 'the tenant has no limit of the quota \"%\": run the subcommand \
              \"migrate\"', TG_ARGV[0];
@@ -115,8 +124,14 @@ END $count$"
 impl ModelDef {
     /// One statement that has the rows counted where they are not, and gives each
     /// tenant its limit (none is as many as there are). Where rows were not counted
-    /// for a time, they are counted anew while nobody writes.
-    pub(crate) fn limit(&self, layout: Layout<'_>, limits: &[(uuid::Uuid, Option<u32>)]) -> String {
+    /// for a time, they are counted anew while nobody writes; in tables of several
+    /// tenants only if these are `all` of them, as the others would stay uncounted.
+    pub(crate) fn limit(
+        &self,
+        layout: Layout<'_>,
+        limits: &[(uuid::Uuid, Option<u32>)],
+        all: bool,
+    ) -> String {
         let Some(quota) = self.quota else {
             return String::new();
         };
@@ -127,6 +142,18 @@ impl ModelDef {
             .map(|name| format!("ENABLE TRIGGER {name}"))
             .join(", ");
         let install = count(self, quota, layout).join(";\n");
+        let (of_tenant, rows) = if layout.has_tenant_id(self) {
+            (OF_TENANT, " t WHERE t.tenant_id = one.tenant::uuid")
+        } else {
+            ("", "")
+        };
+        let refuse = if layout.has_tenant_id(self) && !all {
+            "RAISE EXCEPTION 'the rows of % are not counted: run the subcommand \"migrate\"', \
+             TG_TABLE;"
+        } else {
+            ""
+        };
+        let refuse = refuse.replace("TG_TABLE", &format!("'{}'", self.table));
         let tenants: Vec<_> = limits.iter().map(|(id, _)| id.to_string()).collect();
         let most = limits.iter().map(|(_, most)| match most {
             Some(most) => most.to_string(),
@@ -143,6 +170,7 @@ DECLARE
     one record;
 BEGIN
     IF anew THEN
+        {refuse}
         LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE;
         {install};
         ALTER TABLE {table} {enable};
@@ -150,15 +178,15 @@ BEGIN
     FOR one IN SELECT * FROM unnest('{{{tenants}}}'::text[], '{{{most}}}'::bigint[]) l(tenant, most) \
              LOOP
         PERFORM set_config('{setting}', one.tenant, true);
-        IF anew OR NOT EXISTS (SELECT FROM {quotas} q WHERE q.quota = '{name}') THEN
+        IF anew OR NOT EXISTS (SELECT FROM {quotas} q WHERE q.quota = '{name}'{of_tenant}) THEN
             LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE;
             INSERT INTO {quotas} (quota, used, most)
-                VALUES ('{name}', (SELECT count(*) FROM {table}), one.most)
+                VALUES ('{name}', (SELECT count(*) FROM {table}{rows}), one.most)
                 ON CONFLICT ON CONSTRAINT {key}
                 DO UPDATE SET used = EXCLUDED.used, most = EXCLUDED.most;
         ELSE
             UPDATE {quotas} q SET most = one.most
-                WHERE q.quota = '{name}' AND q.most IS DISTINCT FROM one.most;
+                WHERE q.quota = '{name}'{of_tenant} AND q.most IS DISTINCT FROM one.most;
         END IF;
     END LOOP;
     PERFORM set_config('{setting}', scope, true);

@@ -38,11 +38,11 @@ impl Provisioner {
             Some(Locator::Shared(_)) => tables.new_limits(record.id, plan),
             Some(Locator::Schema(own)) => {
                 let (layout, _) = tables.in_own_schema(own);
-                limits(&counted, layout, &[(record, plan)])
+                limits(&counted, layout, &[(record, plan)], true)
             }
             Some(Locator::Database(address, own)) => {
                 let (layout, _) = tables.in_own_schema(own);
-                let sql = limits(&counted, layout, &[(record, plan)]);
+                let sql = limits(&counted, layout, &[(record, plan)], true);
                 let mut there = tables.databases()?.open(address)?.begin().await?;
                 there.conn().batch_execute(&sql).await?;
                 return there.commit().await;
@@ -68,7 +68,10 @@ impl Provisioner {
             let locked = this.registry.lock(&slug, Some(&mut transaction)).await?;
             let record = locked.ok_or(Error::NotFound)?;
             match &record.locator {
-                Some(Locator::Shared(_)) => this.limit_shared(&mut transaction, &[record]).await?,
+                Some(Locator::Shared(_)) => {
+                    this.limit_shared(&mut transaction, &[record], false)
+                        .await?;
+                }
                 _ => this.limit_new(&mut transaction, &record).await?,
             }
             transaction.commit().await
@@ -80,6 +83,7 @@ impl Provisioner {
         &self,
         transaction: &mut Transaction,
         tenants: &[TenantRecord],
+        all: bool,
     ) -> Result<()> {
         let Some((plans, tables, counted)) = self.quotas() else {
             return Ok(());
@@ -90,7 +94,7 @@ impl Provisioner {
             Some((tenant, plan.definition))
         });
         let (layout, _) = tables.in_shared_schema(true);
-        let sql = limits(&counted, layout, &on.collect::<Vec<_>>());
+        let sql = limits(&counted, layout, &on.collect::<Vec<_>>(), all);
         transaction.conn().batch_execute(&sql).await?;
         Ok(())
     }
@@ -114,7 +118,8 @@ impl Provisioner {
         let (in_shared, own): (Vec<_>, Vec<_>) =
             all.partition(|tenant| matches!(tenant.locator, Some(Locator::Shared(_))));
         if shared && let Some(mut transaction) = self.transaction().await? {
-            self.limit_shared(&mut transaction, &in_shared).await?;
+            self.limit_shared(&mut transaction, &in_shared, only.is_none())
+                .await?;
             transaction.commit().await?;
         }
         for tenant in own {
@@ -128,13 +133,14 @@ fn limits(
     counted: &[&'static ModelDef],
     layout: Layout<'_>,
     tenants: &[(&TenantRecord, &PlanDef)],
+    all: bool,
 ) -> String {
     let statements = counted.iter().map(|model| {
         let limits = tenants.iter().map(|(tenant, plan)| {
             let most = model.quota.and_then(|quota| plan.limit(quota)?.most());
             (tenant.id.as_uuid(), most)
         });
-        model.limit(layout, &limits.collect::<Vec<_>>())
+        model.limit(layout, &limits.collect::<Vec<_>>(), all)
     });
     statements.collect::<Vec<_>>().join(";\n")
 }

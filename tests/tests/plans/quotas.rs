@@ -381,3 +381,25 @@ async fn a_quota_that_no_plan_limits_keeps_the_application_from_starting() {
         assert!(said.contains(words), "{said}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_that_no_policy_holds_counts_for_nobody_else_either() {
+    let database = Database::empty().await;
+    let unheld = format!("ALTER ROLE {} BYPASSRLS", database.owner_role());
+    database.sabotage(&unheld).await;
+    for members in 1..=2 {
+        // The second start finds rows that nobody has counted.
+        let served = Served::start(app(Strategy::Rls), &database, &[]).await;
+        let name = format!("member {members}");
+        assert_eq!(add_one(&served, A, &name).await.status, 201);
+        let (provisioner, acme) = (served.tenancy.provisioner(), slug(A));
+        provisioner.set_plan(&acme, "large").await.unwrap();
+        let all = [json!(members), json!(12), json!(members)];
+        assert_eq!(usage_of(&served, A).await, all);
+        assert_eq!(usage_of(&served, B).await, [json!(0), json!(10), json!(0)]);
+        let unseen = "ALTER TABLE shared.members DISABLE TRIGGER tenancy_count_insert";
+        database.sabotage(unseen).await;
+        // Nor are the others left uncounted by a change of one tenant's plan.
+        assert!(provisioner.set_plan(&acme, "small").await.is_err());
+    }
+}

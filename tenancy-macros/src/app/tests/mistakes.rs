@@ -21,8 +21,8 @@ fn of_main(item: TokenStream) -> Vec<String> {
 
 const OPTIONS: &str = "`isolation`, `premium`, `standard`, `premium_tenants`, `premium_plans`, \
                        `database_url_template`, `resolver`, `header`, `suffix`, `custom_domains`, \
-                       `prefix`,                        `claim`, `audience`, `issuer`, `algorithm`, `membership`, `plans`, \
-                       `settings`, `audit`, `embedded`, `models`, `migrations`, `routes` or `seed`";
+                       `prefix`, `claim`, `audience`, `issuer`, `algorithm`, \
+                       `membership`, `plans`, `settings`, `audit`, `embedded`, `models`, `migrations`, `routes` or `seed`";
 
 #[test]
 fn unknown_words() {

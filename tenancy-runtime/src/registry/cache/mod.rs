@@ -223,7 +223,9 @@ impl TenantCache {
     fn entry(&self, entries: &Cache<Name, Arc<Entry>>, name: &Name) -> Arc<Entry> {
         let entry = entries.get_with_by_ref(name, || self.begin(name, None));
         let before = match entry.outcome() {
-            None => return entry,
+            // Unless who reads it is gone without a word, by a panic: then it is read anew.
+            None if entry.outcome.has_changed().is_ok() => return entry,
+            None => None,
             Some(Ok(reading)) if self.lasts(&reading) => return entry,
             Some(Ok(reading)) => Some(reading),
             Some(Err(_)) => None,

@@ -336,3 +336,15 @@ async fn who_watches_sees_each_change() {
     changes.changed().await.unwrap();
     assert!(!changes.has_changed().unwrap());
 }
+
+#[tokio::test]
+async fn a_registry_that_panics_is_asked_again() {
+    let registry = Slow::new(Some(acme()));
+    let cache = cache(&registry);
+    registry.gate.close();
+    for reads in 1..=3 {
+        let lost = cache.find(&slug()).await;
+        assert!(matches!(lost, Err(Error::Unavailable(_))));
+        assert_eq!(registry.reads(), reads);
+    }
+}
