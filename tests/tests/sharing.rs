@@ -42,16 +42,19 @@ async fn until(shop: &Served, status: u16) -> Duration {
     start.elapsed()
 }
 
-/// How long the other goes on serving a tenant that it has looked up just before.
-async fn suspension(one: &Served, other: &Served) -> Duration {
+/// How long the other goes on serving a tenant: since it has looked it up, and since
+/// it was suspended.
+async fn suspension(one: &Served, other: &Served) -> (Duration, Duration) {
     tokio::time::sleep(UNTOLD + Duration::from_millis(100)).await;
+    let looked_up = Instant::now();
     other.tenant(A).get("/me").await.json(200);
     let provisioner = one.tenancy.provisioner();
     provisioner.suspend(&slug()).await.expect("a tenant");
-    let took = until(other, 403).await;
+    let suspended = until(other, 403).await;
+    let looked_up = looked_up.elapsed();
     provisioner.activate(&slug()).await.expect("a tenant");
     until(other, 200).await;
-    took
+    (looked_up, suspended)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,18 +64,19 @@ async fn word_of_a_change_comes_by_redis_where_postgresql_tells_nobody() {
     let vars = [("TENANCY_REDIS_URL", &*url)];
     let (one, other) = (serve(&database, &vars).await, serve(&database, &vars).await);
     for _ in 0..3 {
-        let took = suspension(&one, &other).await;
+        let (_, took) = suspension(&one, &other).await;
         assert!(took < UNTOLD / 2, "{took:?}");
         eprintln!("by Redis, a suspension was in force after {took:?}");
     }
     // The twin: without it what is remembered has to grow old.
     redis.kill();
-    let took = suspension(&one, &other).await;
-    assert!(took > UNTOLD / 2 && took < UNTOLD + LATE, "{took:?}");
+    let (known, took) = suspension(&one, &other).await;
+    assert!(known > UNTOLD / 2, "{known:?}");
+    assert!(took < UNTOLD + LATE, "{took:?}");
     // It is heard again by itself.
     redis.start_again().await;
     let start = Instant::now();
-    while suspension(&one, &other).await > UNTOLD / 2 {
+    while suspension(&one, &other).await.0 > UNTOLD / 2 {
         assert!(start.elapsed() < Duration::from_secs(20), "never again");
     }
 }
@@ -101,13 +105,25 @@ async fn what_one_has_looked_up_the_others_do_not_ask_the_registry_for() {
         other.tenant(A).get("/me").await.json(200);
         wire.take()
     };
-    assert_eq!(cost(&one).await, 0, "shared");
+    // It is there for half a second, which a busy machine may take for one request.
+    let mut shared = None;
+    for _ in 0..10 {
+        if cost(&one).await > 0 {
+            continue;
+        }
+        let keys = redis.keys().await;
+        let Some(key) = keys.into_iter().find(|key| key.ends_with(&format!(":{A}"))) else {
+            continue;
+        };
+        let taken = redis.command(&["GET", &key]).await;
+        shared = taken.lines().nth(1).map(|taken| (key, taken.to_owned()));
+        if shared.is_some() {
+            break;
+        }
+    }
     // What is no tenant, or another one, is not believed.
-    let keys = redis.keys().await;
-    let key = keys.iter().find(|key| key.ends_with(&format!(":{A}")));
-    let key = key.expect("a look-up that is shared");
-    let taken = redis.command(&["GET", key]).await;
-    let taken = taken.lines().nth(1).expect("a value");
+    let (key, taken) = shared.expect("a look-up that is shared and costs nothing");
+    let key = &*key;
     let another = taken.replace(A, "globex");
     assert_ne!(another, taken);
     for nonsense in ["nonsense", "{}", &another] {
