@@ -256,6 +256,17 @@ impl Database {
         panic!("a session is stuck in its transaction");
     }
 
+    /// Waits until so many processes hear of changes of tenants.
+    pub async fn listening(&self, count: i64) {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+             AND application_name = 'tenancy changes' AND query = ''";
+        while self.value::<i64>(sql).await != count {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // From the next answer on they count as told.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
     /// A pool of the application role, through `port` if given.
     pub fn pool(&self, size: u32, port: Option<u16>) -> Pool {
         self.new_pool(size, port, true)

@@ -67,17 +67,6 @@ async fn until(shop: &Served, tenant: &str, status: u16) -> Duration {
     start.elapsed()
 }
 
-/// Waits until so many processes listen.
-async fn listening(database: &Database, count: i64) {
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-         AND application_name = 'tenancy changes' AND query = ''";
-    while database.value::<i64>(sql).await != count {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    // From the next answer on they count as told.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_is_looked_up_once_and_its_suspension_is_heard_of_everywhere() {
     let database = Database::empty().await;
@@ -95,7 +84,7 @@ async fn a_tenant_is_looked_up_once_and_its_suspension_is_heard_of_everywhere() 
         ("TENANCY_CACHE_SIZE", "100"),
     ];
     let other = Served::start(app(), &database, &vars).await;
-    listening(&database, 2).await;
+    database.listening(2).await;
 
     until(&other, A, 200).await;
     let cost = async |path: &'static str| {
@@ -148,7 +137,7 @@ async fn a_process_that_is_told_nothing_any_more_notices() {
     let database = Database::empty().await;
     let one = Served::start(app(), &database, &[]).await;
     let other = Served::start(app(), &database, &[]).await;
-    listening(&database, 2).await;
+    database.listening(2).await;
     until(&other, B, 200).await;
     let mute = "ALTER TABLE tenancy.tenants DISABLE TRIGGER announce";
     database.sabotage(mute).await;
@@ -189,7 +178,7 @@ async fn a_suspension_is_in_force_within_the_bound_when_notifications_are_cut() 
     let database = Database::empty().await;
     let one = Served::start(app(), &database, &[]).await;
     let other = Served::start(app(), &database, &[]).await;
-    listening(&database, 2).await;
+    database.listening(2).await;
     until(&other, A, 200).await;
     let superuser = database.raw_superuser().await;
     let cutting = tokio::spawn(async move {
@@ -212,7 +201,7 @@ async fn a_suspension_is_in_force_within_the_bound_when_notifications_are_cut() 
     }
     cutting.abort();
     // It listens again by itself.
-    listening(&database, 2).await;
+    database.listening(2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -220,7 +209,7 @@ async fn what_streams_ends_with_the_suspension_and_no_other_does() {
     let database = Database::empty().await;
     let one = Served::start(app(), &database, &[]).await;
     let other = Served::start(app(), &database, &[]).await;
-    listening(&database, 2).await;
+    database.listening(2).await;
     let open = async |tenant: &str| {
         let mut stream = TcpStream::connect(other.site.address).await.unwrap();
         let request = format!("GET /ticks HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: {tenant}\r\n\r\n");
@@ -309,7 +298,7 @@ async fn without_a_memory_each_request_asks() {
     let off = [("TENANCY_CACHE_ENABLED", "false")];
     let other = start(app(), &database, integration::http::Login::Both, &off).await;
     let other = other.unwrap();
-    listening(&database, 1).await;
+    database.listening(1).await;
     for _ in 0..3 {
         one.tenancy.provisioner().suspend(&slug(A)).await.unwrap();
         assert_eq!(other.tenant(A).get("/me").await.status, 403);

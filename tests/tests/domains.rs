@@ -85,16 +85,6 @@ async fn until(shop: &Served, host: &str, right: impl Fn(&str) -> bool) -> Durat
     }
 }
 
-/// Waits until so many processes listen.
-async fn listening(database: &Database, count: i64) {
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-         AND application_name = 'tenancy changes' AND query = ''";
-    while database.value::<i64>(sql).await != count {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    tokio::time::sleep(Duration::from_millis(100)).await;
-}
-
 /// Claims a domain, publishes its value and has it verified.
 async fn verified(shop: &Served, dns: &NameServer, tenant: &str, name: &str) -> Challenge {
     let domains = shop.tenancy.domains().expect("declared");
@@ -123,7 +113,7 @@ async fn a_domain_is_nobody_s_until_it_is_proved_and_then_its_tenant_s_in_every_
         .replace(&format!(":{port}/"), &format!(":{}/", wire.port));
     let vars = [("TENANCY_DATABASE_URL", &*through)];
     let other = Served::start(app(Strategy::Rls, &dns), &database, &vars).await;
-    listening(&database, 2).await;
+    database.listening(2).await;
 
     let unknown = me(&one, "unknown.myapp.com").await;
     assert!(unknown.contains("tenant_unresolved"), "{unknown}");
@@ -301,7 +291,7 @@ async fn what_is_remembered_of_a_domain_leads_to_nobody_who_has_the_name_by_now(
     let database = Database::empty().await;
     let shop = Served::start(app(Strategy::Rls, &dns), &database, &[]).await;
     verified(&shop, &dns, A, DOMAIN).await;
-    listening(&database, 1).await;
+    database.listening(1).await;
     until(&shop, DOMAIN, |answer| is_of(answer, A)).await;
     // Nobody tells that its name has changed.
     database
@@ -330,7 +320,7 @@ async fn a_domain_whose_proof_is_gone_for_long_is_nobody_s() {
     // As behind a pooler, where nobody tells it of changes.
     let vars = [("TENANCY_PREPARED_STATEMENTS", "false")];
     let other = Served::start(app(Strategy::Rls, &dns), &database, &vars).await;
-    listening(&database, 1).await;
+    database.listening(1).await;
     let unknown = me(&one, "unknown.myapp.com").await;
     let kept = "kept.customer.test";
     let left = verified(&one, &dns, A, DOMAIN).await;
@@ -620,7 +610,7 @@ async fn ten_thousand_hosts_of_nobody_s_open_no_pool_and_are_not_remembered() {
     let vars = [("TENANCY_CACHE_SIZE", "1000000")];
     let boundless = Served::start(app(Strategy::Database, &dns), &database, &vars).await;
     // What is read before a process listens is forgotten when it does.
-    listening(&database, 2).await;
+    database.listening(2).await;
     flood(boundless.site.address, 0..SIZE as u32 * 2).await;
     let remembered = boundless.tenancy.remembered();
     assert!(remembered >= SIZE * 2, "{remembered}");
