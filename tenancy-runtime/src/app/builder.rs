@@ -11,7 +11,9 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use tower::{Layer, Service};
 
-use super::start::Tenancy;
+use super::declared::Declared;
+use super::start::OnListen;
+use super::tenancy::Tenancy;
 use crate::admit::Membership;
 use crate::audit::AuditSink;
 use crate::cli::{self, Command};
@@ -21,7 +23,7 @@ use crate::domains::DomainProof;
 use crate::error::Result;
 use crate::http::{Audited, RouteSpec, RoutedHandler, TenantUse};
 use crate::isolation::Isolation;
-use crate::model::{Model, ModelDef};
+use crate::model::Model;
 use crate::plan::{Catalog, Plans, RouteLimit, Settings};
 use crate::problem::Problem;
 use crate::provision::{Exemption, Migration};
@@ -51,26 +53,13 @@ use crate::tenant::NewTenant;
 /// ```
 #[must_use = "an application does nothing until it serves"]
 pub struct App {
-    pub(super) name: &'static str,
+    pub(super) declared: Declared,
     pub(super) version: &'static str,
     pub(super) command: Command,
     pub(super) defaults: Defaults,
-    pub(super) membership: Option<Arc<dyn Membership>>,
-    pub(super) audit: Option<Arc<dyn AuditSink>>,
-    pub(super) registry: Option<Arc<dyn TenantRegistry>>,
-    #[cfg(feature = "domains")]
-    pub(super) domain_proofs: Vec<Arc<dyn DomainProof>>,
-    pub(super) models: Vec<&'static ModelDef>,
-    pub(super) migrations: &'static [Migration],
-    pub(super) exempt: Vec<Exemption>,
-    pub(super) routes: Vec<Route>,
-    pub(super) routers: Vec<(TenantUse, Router)>,
-    pub(super) seeds: Vec<NewTenant>,
-    pub(super) plans: Option<Arc<Catalog>>,
-    pub(super) settings: Settings,
     pub(super) problems: Vec<Problem>,
     pub(super) layers: Vec<Box<dyn FnOnce(Router) -> Router + Send>>,
-    pub(super) on_listen: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
+    pub(super) on_listen: OnListen,
 }
 
 /// A listed handler.
@@ -92,23 +81,10 @@ impl App {
             ..Defaults::default()
         };
         Self {
-            name,
+            declared: Declared::new(name),
             version,
             command: Command::default(),
             defaults,
-            membership: None,
-            audit: None,
-            registry: None,
-            #[cfg(feature = "domains")]
-            domain_proofs: Vec::new(),
-            models: Vec::new(),
-            migrations: &[],
-            exempt: Vec::new(),
-            routes: Vec::new(),
-            routers: Vec::new(),
-            seeds: Vec::new(),
-            plans: None,
-            settings: Settings::any(),
             problems: Vec::new(),
             layers: Vec::new(),
             on_listen: None,
@@ -119,7 +95,7 @@ impl App {
     /// management commands. Prints and ends the process for `--help`,
     /// `--version` and arguments that it does not know.
     pub fn read_command_line(mut self) -> Self {
-        self.command = cli::parse(self.name, self.version);
+        self.command = cli::parse(self.declared.name, self.version);
         self
     }
 
@@ -164,7 +140,7 @@ impl App {
     /// names; needed unless the resolver proves that by itself, as a signed token
     /// does. [`Gateway`](crate::admit::Gateway) leaves it to a gateway in front.
     pub fn membership(mut self, membership: impl Membership) -> Self {
-        self.membership = Some(Arc::new(membership));
+        self.declared.membership = Some(Arc::new(membership));
         self
     }
 
@@ -172,14 +148,14 @@ impl App {
     /// [`Audit`](crate::audit::Audit), and which is written for those that say so
     /// ([`RoutedHandler::AUDIT`]).
     pub fn audit(mut self, sink: impl AuditSink) -> Self {
-        self.models.extend(sink.table());
-        self.audit = Some(Arc::new(sink));
+        self.declared.models.extend(sink.table());
+        self.declared.audit = Some(Arc::new(sink));
         self
     }
 
     /// Keeps tenants in a store of the application's own.
     pub fn registry(mut self, registry: impl TenantRegistry) -> Self {
-        self.registry = Some(Arc::new(registry));
+        self.declared.registry = Some(Arc::new(registry));
         self
     }
 
@@ -192,7 +168,7 @@ impl App {
 
     /// Adds a table.
     pub fn model<M: Model>(mut self) -> Self {
-        self.models.push(M::definition());
+        self.declared.models.push(M::definition());
         self
     }
 
@@ -200,7 +176,7 @@ impl App {
     /// tenant; `tenancy::migrations!` reads them from a folder. Models of such
     /// tables are `migrated`.
     pub fn migrations(mut self, migrations: &'static [Migration]) -> Self {
-        self.migrations = migrations;
+        self.declared.migrations = migrations;
         self
     }
 
@@ -217,7 +193,7 @@ impl App {
     /// ```
     pub fn exempt(mut self, name: &str, reason: &str) -> Self {
         match Exemption::new(name, reason) {
-            Ok(exemption) => self.exempt.push(exemption),
+            Ok(exemption) => self.declared.exempt.push(exemption),
             Err(problem) => self.problems.push(problem),
         }
         self
@@ -225,7 +201,7 @@ impl App {
 
     /// Adds a handler under its own route.
     pub fn route<H: RoutedHandler>(mut self) -> Self {
-        self.routes.push(Route {
+        self.declared.routes.push(Route {
             spec: H::SPEC,
             tenant: H::TENANT,
             limit: H::RATE_LIMIT,
@@ -237,14 +213,14 @@ impl App {
 
     /// Adds routes that nobody reaches without a tenant.
     pub fn merge(mut self, router: Router) -> Self {
-        self.routers.push((TenantUse::Required, router));
+        self.declared.routers.push((TenantUse::Required, router));
         self
     }
 
     /// Adds routes that belong to no tenant: health checks, sign-up, an
     /// operator's own API.
     pub fn merge_public(mut self, router: Router) -> Self {
-        self.routers.push((TenantUse::None, router));
+        self.declared.routers.push((TenantUse::None, router));
         self
     }
 
@@ -287,7 +263,7 @@ impl App {
     /// let app = App::new("shop", "1.0.0").plans::<Only>();
     /// ```
     pub fn plans<P: Plans>(mut self) -> Self {
-        self.plans = Some(Arc::new(Catalog::of::<P>()));
+        self.declared.plans = Some(Arc::new(Catalog::of::<P>()));
         self
     }
 
@@ -307,7 +283,7 @@ impl App {
     /// let app = App::new("shop", "1.0.0").settings::<Settings>();
     /// ```
     pub fn settings<S: DeserializeOwned>(mut self) -> Self {
-        self.settings = Settings::of::<S>();
+        self.declared.settings = Settings::of::<S>();
         self
     }
 
@@ -323,14 +299,14 @@ impl App {
     /// ```
     #[cfg(feature = "domains")]
     pub fn domain_proof(mut self, proof: impl DomainProof) -> Self {
-        self.domain_proofs.push(Arc::new(proof));
+        self.declared.domain_proofs.push(Arc::new(proof));
         self
     }
 
     /// Provisions a tenant of this slug at start if there is none.
     pub fn seed(mut self, slug: &str) -> Self {
         match NewTenant::new(slug) {
-            Ok(new) => self.seeds.push(new),
+            Ok(new) => self.declared.seeds.push(new),
             Err(error) => self.problems.push(Problem::new(
                 "the application's seeds",
                 error.to_string(),
@@ -342,7 +318,7 @@ impl App {
 
     /// Provisions this tenant at start if there is none of its slug.
     pub fn seed_tenant(mut self, new: NewTenant) -> Self {
-        self.seeds.push(new);
+        self.declared.seeds.push(new);
         self
     }
 
@@ -386,7 +362,7 @@ impl App {
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("App")
-            .field("name", &self.name)
+            .field("name", &self.declared.name)
             .field("command", &self.command)
             .field("defaults", &self.defaults)
             .finish_non_exhaustive()

@@ -1,20 +1,25 @@
 //! An application as `#[tenancy::app]` declares it, from start to stop.
 //!
-//! [`App`] collects what was declared; `start` connects what the configuration
-//! names and wires the router; `upkeep` brings the tables up to date and proves
+//! [`App`] collects what is `declared`, and `mistakes` says what does not go
+//! together; `connect` makes a [`Tenancy`] of it and of what is configured, and
+//! `start` wires the `router`; `upkeep` brings the tables up to date and proves
 //! that database and roles are as they must be; `serve` listens until it is told
 //! to stop.
 
 mod builder;
+mod connect;
 mod data;
 mod declared;
 mod limits;
 mod main_function;
+mod mistakes;
 mod places;
+mod router;
 mod serve;
 mod start;
+mod tenancy;
 mod upkeep;
 
 pub use builder::App;
 pub use main_function::{MainResult, run};
-pub use start::Tenancy;
+pub use tenancy::Tenancy;

@@ -1,4 +1,4 @@
-use super::start::Tenancy;
+use super::tenancy::Tenancy;
 use crate::error::Result;
 use crate::isolation::Strategy;
 use crate::problem::Problem;

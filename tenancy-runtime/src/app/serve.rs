@@ -7,7 +7,8 @@ use tokio::signal;
 use tokio::sync::oneshot;
 
 use super::builder::App;
-use super::start::{Declared, OnListen, Tenancy};
+use super::start::OnListen;
+use super::tenancy::Tenancy;
 #[cfg(feature = "encryption")]
 use crate::cli::SecretsCommand;
 use crate::cli::{self, Command};
@@ -50,19 +51,7 @@ impl App {
                 if !self.problems.is_empty() {
                     return Err(Error::CannotStart(self.problems));
                 }
-                let declared = Declared {
-                    name: self.name,
-                    models: self.models,
-                    migrations: self.migrations,
-                    exempt: self.exempt,
-                    plans: self.plans,
-                    settings: self.settings,
-                };
-                let tenancy =
-                    Tenancy::connect(&config, declared, self.membership, self.registry).await?;
-                let tenancy = tenancy.with_seeds(self.seeds);
-                #[cfg(feature = "domains")]
-                let tenancy = tenancy.with_domains(&config, self.domain_proofs);
+                let tenancy = Tenancy::connect(&config, &self.declared).await?;
                 let outcome = cli::manage(command, &tenancy).await;
                 tenancy.stop().await?;
                 outcome

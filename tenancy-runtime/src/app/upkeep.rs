@@ -5,7 +5,7 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::data::Data;
 use super::places::OwnDatabase;
-use super::start::Tenancy;
+use super::tenancy::Tenancy;
 use crate::config::Config;
 use crate::db::{Databases, DatabasesSettings, Pool};
 use crate::error::{Error, Result};
