@@ -75,10 +75,10 @@ fn print(domains: &[TenantDomain]) -> Result<()> {
         let proven = domain.proven_at.map(|at| at.format("%FT%TZ").to_string());
         columns([
             domain.domain().as_str(),
-            if domain.is_verified() {
-                "verified"
-            } else {
-                "claimed"
+            match (domain.is_verified(), domain.missing_since) {
+                (true, None) => "verified",
+                (true, Some(_)) => "missing",
+                (false, _) => "claimed",
             },
             proven.as_deref().unwrap_or("-"),
             &domain.challenge.value,

@@ -7,8 +7,8 @@
 //!
 //! Many may claim a domain, so that nobody keeps it from its owner by being first;
 //! one has it. Who has it keeps it until it is removed, its tenant destroyed, or
-//! [`recheck`](Domains::recheck) has not found the proof for as long as it is told
-//! to wait: then somebody else can prove it. That another proves it meanwhile is a
+//! [`recheck`](Domains::recheck) has missed the proof for as long as it is told to
+//! wait: then somebody else can prove it. That another proves it meanwhile is a
 //! conflict and takes nothing away. A tenant that is renamed keeps its domains, and
 //! who gets its slug gets none of them.
 //!
@@ -95,6 +95,8 @@ pub struct TenantDomain {
     pub verified_at: Option<DateTime<Utc>>,
     /// When the proof was last seen.
     pub proven_at: Option<DateTime<Utc>>,
+    /// Since when [`recheck`](Domains::recheck) misses the proof of a verified domain.
+    pub missing_since: Option<DateTime<Utc>>,
 }
 
 impl TenantDomain {
@@ -129,9 +131,9 @@ pub struct Rechecked {
 pub enum Finding {
     /// The proof is there.
     Proven,
-    /// It is not, and has been seen less long ago than it may.
+    /// It is not, and is missed for less long than it may.
     Missing,
-    /// It has not been for too long: requests for the domain are nobody's.
+    /// It is missed for too long: requests for the domain are nobody's.
     Lapsed,
     /// That could not be told. Nothing has changed.
     Unknown,
@@ -246,47 +248,48 @@ impl Domains {
         Ok(claims.map(|claim| claim.domain).collect())
     }
 
-    /// Looks at every verified domain again. One whose proof has not been seen for
-    /// `grace` is the tenant's no longer, until it is verified again: who has given a
-    /// domain up should not be served there for ever, nor keep it from who has it now.
+    /// Looks at every verified domain again. One whose proof is missed by every look
+    /// for `grace` is the tenant's no longer, until it is verified again: who has given
+    /// a domain up should not be served there for ever, nor keep it from who has it now.
     ///
     /// To be called now and then, every day for example with a week of `grace`: then
-    /// a proof that is away for some days, with its name servers or by mistake,
-    /// takes nothing away.
+    /// a proof that is away for some days, with its web server or by mistake, takes
+    /// nothing away. The time begins with the first look that misses it, however long
+    /// nobody has looked before.
     ///
     /// # Errors
     ///
-    /// Those of [`list`](Self::list).
+    /// Those of [`list`](Self::list), before any domain is looked at. What fails with
+    /// one of them is [`Finding::Unknown`].
     pub async fn recheck(&self, grace: Duration) -> Result<Vec<Rechecked>> {
         let claims = self.store.verified().await?;
-        let looks = claims
-            .into_iter()
-            .map(|claim| self.look_again(claim, grace));
-        let looks = stream::iter(looks).buffered(AT_A_TIME);
-        let found: Vec<Result<Rechecked>> = looks.collect().await;
-        found.into_iter().collect()
+        let looks = claims.into_iter().map(async |claim| {
+            let finding = self.look_again(&claim, grace).await;
+            Rechecked {
+                finding: finding.unwrap_or_else(|error| {
+                    let (tenant, domain) = (&claim.tenant, claim.domain.domain());
+                    tracing::warn!(%tenant, %domain, %error, "no telling whether it is proven");
+                    Finding::Unknown
+                }),
+                domain: claim.domain.domain().clone(),
+                tenant: claim.tenant,
+            }
+        });
+        Ok(stream::iter(looks).buffered(AT_A_TIME).collect().await)
     }
 
-    async fn look_again(&self, claim: Claim, grace: Duration) -> Result<Rechecked> {
-        let domain = claim.domain.domain().clone();
-        let finding = match self.is_published(&claim.domain.challenge).await {
-            Ok(true) => {
-                self.store.proven(&claim).await?;
-                Finding::Proven
-            }
-            Ok(false) if self.store.lapse(&claim, grace).await? => {
-                self.tenants.forget_domain(domain.host());
-                tracing::warn!(tenant = %claim.tenant, %domain, "the proof is gone: lapsed");
-                Finding::Lapsed
-            }
-            Ok(false) => Finding::Missing,
-            Err(_) => Finding::Unknown,
-        };
-        Ok(Rechecked {
-            tenant: claim.tenant,
-            domain,
-            finding,
-        })
+    async fn look_again(&self, claim: &Claim, grace: Duration) -> Result<Finding> {
+        if self.is_published(&claim.domain.challenge).await? {
+            self.store.proven(claim).await?;
+            return Ok(Finding::Proven);
+        }
+        if !self.store.missing(claim, grace).await? {
+            return Ok(Finding::Missing);
+        }
+        let domain = claim.domain.domain();
+        self.tenants.forget_domain(domain.host());
+        tracing::warn!(tenant = %claim.tenant, %domain, "the proof is gone: lapsed");
+        Ok(Finding::Lapsed)
     }
 
     /// Whether any of the ways finds the challenge.

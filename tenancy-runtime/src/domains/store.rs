@@ -20,7 +20,7 @@ use crate::tenant::Slug;
 const ONE_HAS_IT: &str = "domains_verified";
 
 const COLUMNS: &str = "d.tenant_id, t.slug, d.domain, d.token, d.claimed_at, d.verified_at, \
-    d.proven_at";
+    d.proven_at, d.missing_since";
 
 /// That one claim and none that has taken its place.
 const THIS_CLAIM: &str = "d.tenant_id = $1 AND d.domain = $2 AND d.token = $3";
@@ -114,7 +114,8 @@ impl Store {
     pub(super) async fn verify(&self, claim: &Claim) -> Result<Option<Claim>> {
         let sql = format!(
             "UPDATE tenancy.domains d \
-             SET verified_at = coalesce(d.verified_at, now()), proven_at = now() \
+             SET verified_at = coalesce(d.verified_at, now()), proven_at = now(), \
+                 missing_since = NULL \
              FROM tenancy.tenants t WHERE t.id = d.tenant_id AND {THIS_CLAIM} RETURNING {COLUMNS}"
         );
         let query = claim.bound(sql);
@@ -136,7 +137,7 @@ impl Store {
     /// The proof was seen of a domain that is verified.
     pub(super) async fn proven(&self, claim: &Claim) -> Result<()> {
         let sql = format!(
-            "UPDATE tenancy.domains d SET proven_at = now() \
+            "UPDATE tenancy.domains d SET proven_at = now(), missing_since = NULL \
              WHERE {THIS_CLAIM} AND d.verified_at IS NOT NULL"
         );
         let query = claim.bound(sql);
@@ -145,17 +146,24 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Takes the domain away if its proof was not seen for `grace`. Whether it was.
-    pub(super) async fn lapse(&self, claim: &Claim, grace: Duration) -> Result<bool> {
+    /// The proof of a domain that is verified was not there: notes since when, and
+    /// takes the domain away after `grace` of that. Whether it did.
+    pub(super) async fn missing(&self, claim: &Claim, grace: Duration) -> Result<bool> {
+        let gone = "coalesce(d.missing_since, now()) <= now() - make_interval(secs => $4)";
         let sql = format!(
-            "UPDATE tenancy.domains d SET verified_at = NULL, proven_at = NULL \
-             WHERE {THIS_CLAIM} AND d.proven_at <= now() - make_interval(secs => $4)"
+            "UPDATE tenancy.domains d SET \
+                 verified_at = CASE WHEN {gone} THEN NULL ELSE d.verified_at END, \
+                 proven_at = CASE WHEN {gone} THEN NULL ELSE d.proven_at END, \
+                 missing_since = CASE WHEN {gone} THEN NULL \
+                     ELSE coalesce(d.missing_since, now()) END \
+             FROM tenancy.tenants t WHERE t.id = d.tenant_id AND {THIS_CLAIM} \
+             AND d.verified_at IS NOT NULL RETURNING {COLUMNS}"
         );
         let query = claim.bound(sql).bind::<Double, _>(grace.as_secs_f64());
         let mut transaction = self.owner()?.begin().await?;
-        let lapsed = query.execute(transaction.conn()).await?;
+        let row: Option<Row> = query.get_result(transaction.conn()).await.optional()?;
         transaction.commit().await?;
-        Ok(lapsed > 0)
+        Ok(row.is_some_and(|row| row.verified_at.is_none()))
     }
 }
 
@@ -201,6 +209,8 @@ struct Row {
     verified_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     proven_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    missing_since: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<Row> for Claim {
@@ -216,6 +226,7 @@ impl TryFrom<Row> for Claim {
                 claimed_at: row.claimed_at,
                 verified_at: row.verified_at,
                 proven_at: row.proven_at,
+                missing_since: row.missing_since,
             },
             token: row.token,
         })

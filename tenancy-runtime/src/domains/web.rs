@@ -65,7 +65,8 @@ impl HttpProof {
         self
     }
 
-    /// Whether the page there has the value. Who cannot be reached has none.
+    /// Whether the page there has the value. Who cannot be reached has none: a name that
+    /// leads to a closed port would else keep its domain for ever.
     async fn has(&self, address: IpAddr, challenge: &Challenge) -> bool {
         let fetched = tokio::time::timeout(PATIENCE, self.fetch(address, challenge)).await;
         match fetched {

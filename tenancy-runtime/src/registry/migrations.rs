@@ -22,6 +22,7 @@ const STEPS: &[&str] = &[
     METADATA,
     SECRETS,
     DOMAINS,
+    MISSING_SINCE,
 ];
 
 /// The keys that keep two tenants out of one place.
@@ -206,6 +207,12 @@ const DOMAINS: &str = "
     ALTER TABLE tenancy.domains ENABLE ALWAYS TRIGGER announce,
         ENABLE ALWAYS TRIGGER announce_all;
     ALTER TABLE tenancy.tenants ENABLE ALWAYS TRIGGER announce_domains";
+
+/// Since when the proof of a domain is missed, which says more than when it was seen:
+/// nobody may have looked in between.
+const MISSING_SINCE: &str = "
+    ALTER TABLE tenancy.domains ADD COLUMN missing_since timestamptz
+        CHECK (missing_since IS NULL OR verified_at IS NOT NULL)";
 
 /// Held while the schema `tenancy` changes, so that of several processes one
 /// changes it.
