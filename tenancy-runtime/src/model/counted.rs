@@ -169,17 +169,26 @@ DECLARE
         AND t.tgenabled IN ('O', 'A') AND t.tgargs = '{name}'::bytea || '\\x00'::bytea);
     one record;
 BEGIN
+    -- Who adds rows holds the table and then wants its count: before any count is
+    -- changed, everything that will be held is.
     IF anew THEN
         {refuse}
         LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE;
         {install};
         ALTER TABLE {table} {enable};
+    ELSE
+        FOR one IN SELECT unnest('{{{tenants}}}'::text[]) AS tenant LOOP
+            PERFORM set_config('{setting}', one.tenant, true);
+            IF NOT EXISTS (SELECT FROM {quotas} q WHERE q.quota = '{name}'{of_tenant}) THEN
+                LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE;
+                EXIT;
+            END IF;
+        END LOOP;
     END IF;
     FOR one IN SELECT * FROM unnest('{{{tenants}}}'::text[], '{{{most}}}'::bigint[]) l(tenant, most) \
              LOOP
         PERFORM set_config('{setting}', one.tenant, true);
         IF anew OR NOT EXISTS (SELECT FROM {quotas} q WHERE q.quota = '{name}'{of_tenant}) THEN
-            LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE;
             INSERT INTO {quotas} (quota, used, most)
                 VALUES ('{name}', (SELECT count(*) FROM {table}{rows}), one.most)
                 ON CONFLICT ON CONSTRAINT {key}
