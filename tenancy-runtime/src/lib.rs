@@ -43,3 +43,4 @@ pub mod tenant;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod testing;
+mod tls;

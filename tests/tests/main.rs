@@ -41,6 +41,7 @@ mod strategies;
 mod system;
 mod threats;
 mod timing;
+mod tls;
 
 tenancy::features! {
     /// Everything as a file.

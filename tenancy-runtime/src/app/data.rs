@@ -8,6 +8,7 @@ use crate::db::{Pool, PoolSettings};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::provision::{migrations, probe};
+use crate::tls;
 
 /// How many connections look tenants up, of which few have to be where they are
 /// remembered.
@@ -151,7 +152,7 @@ impl Data {
 
 fn login(url: &SecretString) -> Result<tokio_postgres::Config> {
     // Checked when the configuration was read.
-    url.expose_secret().parse().map_err(Error::internal)
+    tls::parse(url.expose_secret()).map_err(Error::internal)
 }
 
 fn pool(config: &Config, login: tokio_postgres::Config, size: u32) -> Pool {

@@ -8,6 +8,7 @@ use tokio_postgres::config::Host;
 use super::read::Reader;
 use super::variables::{DATABASE_URL, OWNER_DATABASE_URL, SYSTEM_DATABASE_URL, Variable};
 use crate::problem::{Problem, shown};
+use crate::tls;
 
 const FORM: &str = "postgres://user:password@host:5432/database";
 
@@ -85,7 +86,7 @@ fn read_one(
     variable: Variable,
 ) -> Option<(SecretString, tokio_postgres::Config)> {
     let url = reader.secret(variable)?;
-    if asks_for_tls(url.expose_secret()) {
+    if asks_in_vain(url.expose_secret()) {
         reader.problem(without_tls(variable));
         return None;
     }
@@ -105,23 +106,18 @@ fn read_one(
     }
 }
 
-/// Whether a URL asks for more than a connection without TLS; `prefer`, which is
-/// what a URL without a word about it means, takes what there is.
-pub(super) fn asks_for_tls(url: &str) -> bool {
-    let options = url.split_once('?').map_or("", |(_, options)| options);
-    let mut modes = options
-        .split('&')
-        .filter_map(|option| option.strip_prefix("sslmode="));
-    modes.any(|mode| ["require", "verify-ca", "verify-full"].contains(&mode))
+/// Whether a URL asks for TLS, and there is none in this build.
+pub(super) fn asks_in_vain(url: &str) -> bool {
+    !tls::BUILT_IN && tls::is_asked_for(url)
 }
 
 /// What is said of a URL that does.
 pub(super) fn without_tls(variable: Variable) -> Problem {
     Problem::new(
         variable.name,
-        "asks for TLS (`sslmode`), and connections are made without",
-        "reach the server over a private network or a tunnel that encrypts, and write \
-         sslmode=disable",
+        "asks for TLS (`sslmode`), which is not in this build",
+        "switch on the feature `tls` of `tenancy`, or reach the server over a private network or \
+         a tunnel that encrypts and write sslmode=disable",
     )
 }
 
@@ -135,9 +131,7 @@ fn parse(url: &str) -> Result<tokio_postgres::Config, String> {
             _ => "does not begin with postgres:// or postgresql://".to_owned(),
         });
     }
-    let config = url
-        .parse::<tokio_postgres::Config>()
-        .map_err(|error| wrong_part(&error))?;
+    let config = tls::parse(url).map_err(|error| wrong_part(&error))?;
     let named = |host: &Host| match host {
         Host::Tcp(name) => !name.is_empty(),
         #[cfg(unix)]
@@ -180,21 +174,6 @@ mod tests {
         ] {
             let wrong = parse(url).unwrap_err();
             assert!(!wrong.contains("hunter2"), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn who_asks_for_tls_is_told_that_there_is_none() {
-        for (mode, asks) in [
-            ("?sslmode=require", true),
-            ("?connect_timeout=3&sslmode=verify-full", true),
-            ("?sslmode=verify-ca", true),
-            ("?sslmode=prefer", false),
-            ("?sslmode=disable", false),
-            ("", false),
-        ] {
-            let url = format!("postgres://app:sslmode=require@db/app{mode}");
-            assert_eq!(asks_for_tls(&url), asks, "{mode}");
         }
     }
 

@@ -4,7 +4,7 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::TenantLogins;
-use super::database::{asks_for_tls, without_tls};
+use super::database::{asks_in_vain, without_tls};
 use super::read::Reader;
 use super::variables::{
     DATABASE_URL, DATABASE_URL_TEMPLATE, OWNER_DATABASE_URL, OWNER_DATABASE_URL_TEMPLATE, Variable,
@@ -51,7 +51,7 @@ fn read_one(
         Some(template) => template,
         None => with_placeholder(url)?,
     };
-    if asks_for_tls(template.expose_secret()) {
+    if asks_in_vain(template.expose_secret()) {
         reader.problem(without_tls(variable));
         return None;
     }

@@ -2,6 +2,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::config::Host;
 
 use crate::tenant::{DatabaseAddress, DatabaseName, Locator, TenantId};
+use crate::tls;
 
 /// What stands for the database's name in a template.
 pub const PLACEHOLDER: &str = "{database_name}";
@@ -34,9 +35,7 @@ impl DatabaseLogin {
     /// What is wrong with it, without quoting it: it may hold a password.
     pub fn from_template(template: &SecretString) -> Result<Self, String> {
         let text = template.expose_secret();
-        let config: tokio_postgres::Config = text
-            .parse()
-            .map_err(|_| "is not a PostgreSQL URL".to_owned())?;
+        let config = tls::parse(text).map_err(|_| "is not a PostgreSQL URL".to_owned())?;
         let name = config.get_dbname().unwrap_or_default();
         let (before, after) = match name.split_once(PLACEHOLDER) {
             Some(around) if text.matches(PLACEHOLDER).count() == 1 => around,

@@ -6,13 +6,14 @@ use diesel::connection::{CacheSize, TransactionManagerStatus};
 use diesel::result::{ConnectionError, Error};
 use diesel_async::pooled_connection::PoolableConnection;
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection};
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::Config;
 
 use super::budget::Place;
 use super::pipeline::StatementKey;
 use super::qualify::Residue;
 use super::residue::SETUP;
 use super::transaction::Mode;
+use crate::tls;
 
 /// How many different statements one session keeps prepared before it forgets
 /// them all. Diesel's cache has no bound of its own, and in dedicated layouts
@@ -28,6 +29,7 @@ pub struct Session {
     pub(super) state: SessionState,
     /// Its place in a budget, given back when it closes.
     place: Option<Place>,
+    encrypted: bool,
 }
 
 /// What this side knows about a session.
@@ -89,6 +91,7 @@ impl Session {
                 ..SessionState::default()
             },
             place,
+            encrypted: tls::is_asked_by(login),
         })
     }
 
@@ -132,8 +135,11 @@ impl Drop for Session {
             return;
         };
         let (token, place) = (self.conn.cancel_token(), self.place.take());
+        let encrypted = self.encrypted;
         runtime.spawn(async move {
-            let cancelled = tokio::time::timeout(CANCELLING, token.cancel_query(NoTls)).await;
+            let cancelled =
+                tokio::time::timeout(CANCELLING, token.cancel_query(tls::connector(encrypted)))
+                    .await;
             if !matches!(cancelled, Ok(Ok(()))) {
                 tracing::debug!("an abandoned statement could not be cancelled");
             }
@@ -144,7 +150,7 @@ impl Drop for Session {
 }
 
 async fn establish(login: &Config) -> Result<AsyncPgConnection, ConnectionError> {
-    let (client, connection) = login.connect(NoTls).await.map_err(bad)?;
+    let (client, connection) = tls::connect(login).await.map_err(bad)?;
     AsyncPgConnection::try_from_client_and_connection(client, connection).await
 }
 
@@ -152,7 +158,7 @@ async fn establish(login: &Config) -> Result<AsyncPgConnection, ConnectionError>
 /// with which it sets a connection up, which takes two turns each: outside of a
 /// transaction, a pooler may give each turn to another server connection.
 async fn establish_behind_pooler(login: &Config) -> Result<AsyncPgConnection, ConnectionError> {
-    let (client, mut connection) = login.connect(NoTls).await.map_err(bad)?;
+    let (client, mut connection) = tls::connect(login).await.map_err(bad)?;
     tokio::select! {
         // As in every other transaction: names of statements must be free.
         begun = client.batch_execute("BEGIN; DEALLOCATE ALL") => begun.map_err(bad)?,

@@ -4,14 +4,14 @@ use axum::body::Bytes;
 use axum::http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::Source;
 
 /// One GET on a connection of its own; no redirect is followed. An answer that is
 /// not 200, or longer than `longest`, is an error.
 pub(crate) async fn get(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     authority: &str,
     path: &str,
     accept: &str,

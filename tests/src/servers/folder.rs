@@ -44,6 +44,16 @@ impl Folder {
         path
     }
 
+    /// Writes a file that the server's user alone can read; its path.
+    pub(super) fn write_secret(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.write(name, text);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("own folder");
+        if let Some((user, group)) = self.account {
+            chown(&path, Some(user), Some(group)).expect("root may hand a file over");
+        }
+        path
+    }
+
     /// A command that runs here as the server's user, untouched by what the
     /// environment says about somebody's own PostgreSQL.
     pub(super) fn command(&self, program: impl AsRef<Path>) -> Command {

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 pub use dns::NameServer;
 pub use pgbouncer::PgBouncer;
-pub use postgres::{Postgres, Shutdown};
+pub use postgres::{Postgres, SERVER_CERTIFICATE, SERVER_KEY, Shutdown};
 pub use redis::Redis;
 
 /// What `cargo xtask test` says about the programs of this machine.

@@ -24,6 +24,11 @@ const SETTINGS: [&str; 7] = [
     "unix_socket_directories=",
 ];
 
+/// What proves that a server is `localhost`, by `keys/authority.pem`.
+pub const SERVER_CERTIFICATE: &str = include_str!("../../keys/server.pem");
+/// The key to it.
+pub const SERVER_KEY: &str = include_str!("../../keys/server.key.pem");
+
 /// How a server is asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shutdown {
@@ -72,6 +77,40 @@ impl Postgres {
             postgres.port = free_port();
         }
         postgres
+    }
+
+    /// Takes encrypted connections from now on as well, with the certificate of
+    /// `keys/`, which is `localhost`'s. It can be told while it serves.
+    ///
+    /// # Panics
+    ///
+    /// When it does not take them.
+    pub async fn encrypt(&self) {
+        self.folder.write("server.pem", SERVER_CERTIFICATE);
+        self.folder.write_secret("server.key.pem", SERVER_KEY);
+        let (client, connection) = tokio_postgres::connect(&self.url(), NoTls)
+            .await
+            .expect("a connection");
+        tokio::spawn(connection);
+        for setting in [
+            "ssl_cert_file = '../server.pem'",
+            "ssl_key_file = '../server.key.pem'",
+            "ssl = on",
+        ] {
+            let sql = format!("ALTER SYSTEM SET {setting}");
+            client.batch_execute(&sql).await.expect("a superuser");
+        }
+        let reload = client.batch_execute("SELECT pg_reload_conf()").await;
+        reload.expect("a superuser");
+        let start = Instant::now();
+        loop {
+            let row = client.query_one("SHOW ssl", &[]).await.expect("a setting");
+            if row.get::<_, String>(0) == "on" {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "`ssl` is not on");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// The port it listens on, the same over restarts.

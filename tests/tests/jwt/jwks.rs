@@ -17,7 +17,7 @@ use super::{app, is_let_in, open, ours, refusal, with};
 use crate::resolution::Door;
 
 /// The public half of a key, by this name.
-pub(super) fn jwk(kid: &str, pem: &str) -> Value {
+pub(crate) fn jwk(kid: &str, pem: &str) -> Value {
     let bytes = pem.as_bytes();
     let key = EncodingKey::from_rsa_pem(bytes)
         .or_else(|_| EncodingKey::from_ec_pem(bytes))

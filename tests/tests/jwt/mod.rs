@@ -4,9 +4,9 @@
 mod accepted;
 mod configured;
 mod forged;
-mod jwks;
+pub(crate) mod jwks;
 mod pyjwt;
-mod token;
+pub(crate) mod token;
 
 use serde::Deserialize;
 use serde_json::json;
@@ -19,8 +19,8 @@ const A: &str = "acme-corp";
 const B: &str = "globex";
 
 const SECRET: &str = "a-secret-of-the-tests-that-is-32-bytes-and-more";
-const AUDIENCE: &str = "shop";
-const ISSUER: &str = "https://login.test/";
+pub(crate) const AUDIENCE: &str = "shop";
+pub(crate) const ISSUER: &str = "https://login.test/";
 
 #[derive(Deserialize, serde::Serialize)]
 struct Ours {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{A, AUDIENCE, ISSUER, SECRET};
 
-pub(super) const RSA: &str = include_str!("../../keys/rsa.pem");
+pub(crate) const RSA: &str = include_str!("../../keys/rsa.pem");
 pub(super) const RSA_PUBLIC: &str = include_str!("../../keys/rsa.pub.pem");
 pub(super) const OTHER_RSA: &str = include_str!("../../keys/other.pem");
 pub(super) const P256: &str = include_str!("../../keys/p256.pem");
@@ -26,7 +26,7 @@ pub(super) fn at(seconds: i64) -> i64 {
 
 /// A token that is good until something of it is changed.
 #[derive(Clone)]
-pub(super) struct Token {
+pub(crate) struct Token {
     pub(super) header: Value,
     pub(super) claims: Value,
     key: EncodingKey,
@@ -58,7 +58,7 @@ impl Token {
         Self::new(algorithm, EncodingKey::from_secret(secret.as_bytes()))
     }
 
-    pub(super) fn pem(algorithm: Algorithm, pem: &str) -> Self {
+    pub(crate) fn pem(algorithm: Algorithm, pem: &str) -> Self {
         let pem = pem.as_bytes();
         let key = match algorithm {
             Algorithm::ES256 | Algorithm::ES384 => EncodingKey::from_ec_pem(pem),
@@ -75,7 +75,7 @@ impl Token {
     }
 
     /// With this member of the header, or without it.
-    pub(super) fn header(mut self, name: &str, value: Value) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: Value) -> Self {
         set(&mut self.header, name, value);
         self
     }
@@ -91,7 +91,7 @@ impl Token {
         )
     }
 
-    pub(super) fn mint(&self) -> String {
+    pub(crate) fn mint(&self) -> String {
         signed(&self.message(), &self.key, self.algorithm)
     }
 }

@@ -17,7 +17,7 @@ use diesel::sql_types::Text;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep, timeout};
-use tokio_postgres::{AsyncMessage, Client, NoTls};
+use tokio_postgres::{AsyncMessage, Client};
 use uuid::Uuid;
 
 use super::TenantCache;
@@ -25,6 +25,7 @@ use crate::db::Pool;
 use crate::error::{Error, Result};
 use crate::http::HostName;
 use crate::tenant::Slug;
+use crate::tls;
 
 /// The channel. What it carries is a slug; a domain, which has a dot; nothing, when
 /// all may have changed; or the proof of a process that it hears, which begins with
@@ -113,7 +114,7 @@ async fn session(
 ) -> Result<()> {
     let mut login = login.clone();
     login.application_name(NAME);
-    let (client, mut connection) = timeout(ANSWER * 4, login.connect(NoTls))
+    let (client, mut connection) = timeout(ANSWER * 4, tls::connect(&login))
         .await
         .map_err(Error::unavailable)?
         .map_err(Error::unavailable)?;

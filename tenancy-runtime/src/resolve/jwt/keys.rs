@@ -53,10 +53,9 @@ impl JwtKeys {
         Jwks::file(path.into()).map(Self::set)
     }
 
-    /// The JSON Web Key Set at an `http://` URL, fetched when it is needed.
-    /// Whoever can answer in its place can make tokens: it is for a proxy on the
-    /// same machine, or a network of one's own. For `https://` see
-    /// [`fetched`](Self::fetched).
+    /// The JSON Web Key Set at a URL, fetched when it is needed; `https://` with the
+    /// feature `tls`. Whoever can answer in the place of an `http://` URL can make
+    /// tokens: that is for a proxy on the same machine, or a network of one's own.
     ///
     /// # Errors
     ///

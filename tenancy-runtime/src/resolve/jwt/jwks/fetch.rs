@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use super::super::key::InvalidKey;
 use crate::error::Source;
 use crate::http;
+use crate::tls;
 
 /// The longest set that is read.
 const LONGEST: usize = 256 * 1024;
@@ -18,9 +19,9 @@ const LONGEST: usize = 256 * 1024;
 /// How long one answer may take, from the connection to its last byte.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Fetches the keys that tokens are checked with, as a JSON Web Key Set. A file
-/// and an `http://` URL are built in; this is for others, an `https://` URL above
-/// all, with the HTTP client that the application has anyway:
+/// Fetches the keys that tokens are checked with, as a JSON Web Key Set. A file and
+/// an `http://` URL are built in, and an `https://` URL with the feature `tls`; this is
+/// for others, with the HTTP client that the application has anyway:
 ///
 /// ```
 /// use async_trait::async_trait;
@@ -72,9 +73,10 @@ impl FetchKeys for File {
     }
 }
 
-/// An `http://` URL.
+/// An `http://` or `https://` URL.
 #[derive(Debug)]
 pub(super) struct Url {
+    encrypted: bool,
     host: String,
     port: u16,
     authority: String,
@@ -83,22 +85,28 @@ pub(super) struct Url {
 
 impl Url {
     pub(super) fn parse(url: &str) -> Result<Self, InvalidKey> {
-        if url.starts_with("https:") {
-            return Err(InvalidKey::new(
-                "is an https URL, and no TLS is built in: name a file that is kept up to date, an \
-                 http URL of a proxy on the same machine, or fetch the keys with the application's \
-                 own client (`JwtKeys::fetched`)",
-            ));
-        }
-        let wrong = || InvalidKey::new("is no URL as http://host:port/path");
+        let wrong = || InvalidKey::new("is no URL as https://host:port/path");
         let uri: Uri = url.parse().map_err(|_| wrong())?;
+        let encrypted = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") if tls::BUILT_IN => true,
+            Some("https") => {
+                return Err(InvalidKey::new(
+                    "is an https URL, and TLS is not in this build: switch on the feature `tls` \
+                     of `tenancy`, name a file that is kept up to date, or fetch the keys with \
+                     the application's own client (`JwtKeys::fetched`)",
+                ));
+            }
+            _ => return Err(wrong()),
+        };
         let authority = uri.authority().ok_or_else(wrong)?;
         let host = authority.host();
-        if uri.scheme_str() != Some("http") || host.is_empty() || authority.as_str().contains('@') {
+        if host.is_empty() || authority.as_str().contains('@') {
             return Err(wrong());
         }
-        // What is after the host is a port, or nothing: a wrong one would be 80.
+        // What is after the host is a port, or nothing: a wrong one would be the usual.
         let port = match authority.as_str().strip_prefix(host) {
+            Some("") if encrypted => 443,
             Some("") => 80,
             Some(port) => port
                 .strip_prefix(':')
@@ -108,6 +116,7 @@ impl Url {
         };
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         Ok(Self {
+            encrypted,
             host: host.trim_matches(['[', ']']).to_owned(),
             port,
             authority: authority.to_string(),
@@ -120,6 +129,10 @@ impl Url {
     async fn get(&self) -> Result<Vec<u8>, Source> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         let accept = "application/json";
+        if self.encrypted {
+            let stream = tls::wrapped(stream, &self.host).await?;
+            return http::get(stream, &self.authority, &self.path, accept, LONGEST).await;
+        }
         http::get(stream, &self.authority, &self.path, accept, LONGEST).await
     }
 }
@@ -146,12 +159,15 @@ mod tests {
             ("::1", 8080, "/jwks?x=1")
         );
         assert_eq!(Url::parse("http://login/").unwrap().port, 80);
+        let encrypted = Url::parse("https://login.myapp.com/jwks.json");
+        assert_eq!(encrypted.is_ok(), tls::BUILT_IN);
+        assert!(encrypted.is_ok_and(|url| url.encrypted && url.port == 443) == tls::BUILT_IN);
         for wrong in [
             "http://",
             "http:///keys",
             "ftp://host/keys",
             "http://user:hunter2@host/keys",
-            "https://login.myapp.com/jwks.json",
+            "https://user:hunter2@host/keys",
             "http://host:99999/",
         ] {
             let said = Url::parse(wrong).unwrap_err().to_string();
