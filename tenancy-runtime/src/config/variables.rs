@@ -116,8 +116,8 @@ pub(super) const JWT_PUBLIC_KEY: Variable = variable(
 pub(super) const JWKS: Variable = variable(
     "TENANCY_JWKS",
     "none",
-    "The public keys of who signs tokens, as a JSON Web Key Set: a file, or an http URL on a \
-     network of your own.",
+    "The public keys of who signs tokens, as a JSON Web Key Set: a file, an https URL, or an \
+     http URL on a network of your own.",
 )
 .about("jwt");
 pub(super) const JWT_ALGORITHM: Variable = variable(
