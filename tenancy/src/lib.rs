@@ -32,8 +32,9 @@ pub use tenancy_runtime::secrets;
 pub use tenancy_runtime::system::{self, SystemAccess};
 pub use tenancy_runtime::tenant::{self, Tenant};
 #[cfg(feature = "testing")]
-#[doc = include_str!("../docs/testing.md")]
 pub mod testing {
+    #![doc = include_str!("../docs/testing.md")]
+
     pub use tenancy_runtime::testing::*;
 }
 pub use tenancy_runtime::{

@@ -34,8 +34,10 @@ impl TestTenant {
     ///
     /// # Errors
     ///
-    /// Those of `work`, [`Error::TenantInactive`] when the tenant is not active,
-    /// and [`Error::Internal`] without a database.
+    /// Those of `work`,
+    /// [`Error::TenantInactive`](crate::error::Error::TenantInactive) when the tenant
+    /// is not active, and [`Error::Internal`](crate::error::Error::Internal) without a
+    /// database.
     pub async fn run<T, F>(&self, work: impl FnOnce(TenantDb) -> F + Send + 'static) -> Result<T>
     where
         F: Future<Output = Result<T>> + Send,
