@@ -22,6 +22,7 @@ mod life;
 mod limits;
 mod matrix;
 mod migrations;
+mod openapi;
 mod owned;
 mod places;
 mod plans;
