@@ -25,6 +25,9 @@ pub mod domains;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod error;
+#[cfg(feature = "forge")]
+#[doc(hidden)]
+pub mod forge;
 pub mod http;
 pub mod isolation;
 pub mod limit;
@@ -43,6 +46,5 @@ pub mod secrets;
 pub mod system;
 pub mod tenant;
 #[cfg(feature = "testing")]
-#[doc(hidden)]
 pub mod testing;
 mod tls;
