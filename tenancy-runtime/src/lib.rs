@@ -11,7 +11,7 @@
 //! Beside that way stand [`model`] (tables and their DDL), [`plan`] (features, rates),
 //! [`provision`] (a tenant's life), `domains` (those that tenants bring), [`system`] (work
 //! across tenants), `secrets` (what is kept for a tenant, encrypted), `redis` (a connection
-//! that all requests share), [`config`], the management commands, and
+//! that all requests share), [`events`] (what is told to who listens), [`config`], the management commands, and
 //! [`app`], which wires everything.
 
 pub mod admit;
@@ -25,6 +25,7 @@ pub mod domains;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod error;
+pub mod events;
 pub mod http;
 pub mod isolation;
 pub mod limit;
