@@ -36,6 +36,7 @@ pub(super) enum Key {
     Models,
     Migrations,
     Routes,
+    Openapi,
     Seed,
 }
 
@@ -189,6 +190,7 @@ pub(super) const OPTIONS: Choices<Definition> = Choices {
             Shape::Paths,
             "routes(list, todos::create)",
         ),
+        option("openapi", Key::Openapi, Shape::Text, "openapi = \"public\""),
         option(
             "seed",
             Key::Seed,

@@ -3,6 +3,8 @@ use std::sync::Arc;
 use axum::Router;
 
 use super::builder::Route;
+#[cfg(feature = "openapi")]
+use super::openapi;
 use super::{limits, mistakes};
 use crate::admit::Membership;
 use crate::audit::AuditSink;
@@ -34,6 +36,8 @@ pub(super) struct Declared {
     pub(super) seeds: Vec<NewTenant>,
     pub(super) plans: Option<Arc<Catalog>>,
     pub(super) settings: Settings,
+    #[cfg(feature = "openapi")]
+    pub(super) openapi: openapi::Declaration,
 }
 
 impl Declared {
@@ -53,6 +57,8 @@ impl Declared {
             seeds: Vec::new(),
             plans: None,
             settings: Settings::any(),
+            #[cfg(feature = "openapi")]
+            openapi: openapi::Declaration::default(),
         }
     }
 

@@ -3,6 +3,8 @@ use std::net::SocketAddr;
 use axum::Router;
 
 use super::builder::App;
+#[cfg(feature = "openapi")]
+use super::openapi;
 use super::tenancy::Tenancy;
 use super::{limits, router, upkeep};
 use crate::audit;
@@ -14,9 +16,13 @@ pub(super) type OnListen = Option<Box<dyn FnOnce(SocketAddr) + Send>>;
 
 impl App {
     pub(super) async fn start_parts(self, config: Config) -> Result<(Tenancy, Router, OnListen)> {
-        let declared = self.declared;
+        let mut declared = self.declared;
         let mut problems = self.problems;
         problems.extend(declared.problems(&config));
+        #[cfg(feature = "openapi")]
+        let (document, undescribed) = openapi::described(&declared, self.version, &config);
+        #[cfg(feature = "openapi")]
+        problems.extend(undescribed);
         upkeep::refuse(problems)?;
         let plans = declared.plans.as_deref();
         let limits = limits::of(declared.name, &config, plans, &declared.routes).await?;
@@ -33,9 +39,12 @@ impl App {
             tracing::error!("{problem}");
         }
         tenancy.start_tending().await?;
-        let audit = audit::Configured(declared.audit);
-        let (routes, routers) = (declared.routes, declared.routers);
-        let router = router::wired(|| router::router(&tenancy, routes, routers, audit))?;
+        let audit = audit::Configured(declared.audit.take());
+        let router = router::wired(|| {
+            #[cfg(feature = "openapi")]
+            declared.describe(document, &config);
+            router::router(&tenancy, declared.routes, declared.routers, audit)
+        })?;
         let router = self
             .layers
             .into_iter()

@@ -28,6 +28,7 @@ fn hybrid_with_everything() {
         plans = crate::plans::Plan,
         settings = Settings,
         audit = "database",
+        openapi = "public",
         embedded = "temporary",
         models(Todo, crate::plans::Plan),
         routes(list, todos::create, summary),
