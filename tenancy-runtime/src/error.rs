@@ -44,6 +44,9 @@ pub enum Error {
     /// Who is behind the request may not act for the tenant.
     #[error("not a member of the tenant")]
     NotAMember,
+    /// A page of another host asks for a WebSocket.
+    #[error("a page of this origin may not open a WebSocket here")]
+    OriginRefused,
     /// The tenant does not have the feature.
     #[error("Feature '{0}' is not available on your plan")]
     FeatureUnavailable(Feature),
@@ -203,6 +206,7 @@ impl Error {
             Self::TenantInactive => (StatusCode::FORBIDDEN, "tenant_inactive", None),
             Self::InvalidToken => (StatusCode::UNAUTHORIZED, "invalid_token", None),
             Self::NotAMember => (StatusCode::FORBIDDEN, "not_a_member", None),
+            Self::OriginRefused => (StatusCode::FORBIDDEN, "origin_refused", None),
             Self::FeatureUnavailable(_) => (
                 StatusCode::FORBIDDEN,
                 "feature_unavailable",
