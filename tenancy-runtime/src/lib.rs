@@ -11,9 +11,11 @@
 //! Beside that way stand [`model`] (tables and their DDL), [`plan`] (features, rates),
 //! [`provision`] (a tenant's life), `domains` (those that tenants bring), [`system`] (work
 //! across tenants), `secrets` (what is kept for a tenant, encrypted), `redis` (a connection
-//! that all requests share), [`config`], the management commands, and
+//! that all requests share), [`admin`] (operators' routes), [`config`], the management
+//! commands, and
 //! [`app`], which wires everything.
 
+pub mod admin;
 pub mod admit;
 pub mod app;
 pub mod audit;

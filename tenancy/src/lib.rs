@@ -35,7 +35,7 @@ pub use tenancy_runtime::tenant::{self, Tenant};
 #[doc(hidden)]
 pub use tenancy_runtime::testing;
 pub use tenancy_runtime::{
-    admit, audit, config, features, http, limit, model, plan, problem, quotas, registry,
+    admin, admit, audit, config, features, http, limit, model, plan, problem, quotas, registry,
 };
 
 /// What an application needs at hand: `use tenancy::prelude::*`.

@@ -6,7 +6,7 @@ use syn::LitStr;
 use crate::common::{Choices, Errors, did_you_mean};
 
 use super::attr::{Choice, Key, Written};
-use super::ir::{App, Audit, Embedded, Isolation, Strategy};
+use super::ir::{Admin, App, Audit, Embedded, Isolation, Strategy};
 use super::{lists, resolvers};
 
 #[derive(Clone, Copy)]
@@ -50,6 +50,7 @@ pub(super) fn check(written: &Written, errors: &mut Errors) -> Option<App> {
     let resolvers = resolvers::check(written, errors);
     let membership = resolvers::membership(written, errors);
     let audit = audit(written, errors);
+    let admin = admin(written, errors);
     let embedded = embedded(written, errors);
     needs_a_database(written, errors);
     Some(App {
@@ -60,6 +61,7 @@ pub(super) fn check(written: &Written, errors: &mut Errors) -> Option<App> {
         plans: written.paths(Key::Plans).first().cloned(),
         settings: written.paths(Key::Settings).first().cloned(),
         audit: complete(written, &[Key::Audit], audit)?,
+        admin: complete(written, &[Key::Admin], admin)?,
         embedded: complete(written, &[Key::Embedded], embedded)?,
         models: written.paths(Key::Models).to_vec(),
         migrations: written.text(Key::Migrations).cloned(),
@@ -209,6 +211,21 @@ fn audit(written: &Written, errors: &mut Errors) -> Option<Audit> {
     } else {
         Audit::Log
     })
+}
+
+/// Whether the guard lets everybody through.
+const GUARDS: Choices<bool> = Choices {
+    what: "guard",
+    all: &[("token", false), ("open", true)],
+};
+
+fn admin(written: &Written, errors: &mut Errors) -> Option<Admin> {
+    let literal = match written.choices(Key::Admin).first()? {
+        Choice::Own(path) => return Some(Admin::Own(path.clone())),
+        Choice::Word(literal) => literal,
+    };
+    let open = GUARDS.pick(&literal.value(), literal, errors)?;
+    Some(if open { Admin::Open } else { Admin::Token })
 }
 
 /// The word for an embedded database that nothing is left of.

@@ -5,16 +5,18 @@ use axum::Router;
 use super::builder::App;
 use super::tenancy::Tenancy;
 use super::{limits, router, upkeep};
+use crate::admin;
 use crate::audit;
 use crate::config::Config;
 use crate::error::Result;
+use crate::http::TenantUse;
 
 /// What calls when the application listens.
 pub(super) type OnListen = Option<Box<dyn FnOnce(SocketAddr) + Send>>;
 
 impl App {
     pub(super) async fn start_parts(self, config: Config) -> Result<(Tenancy, Router, OnListen)> {
-        let declared = self.declared;
+        let mut declared = self.declared;
         let mut problems = self.problems;
         problems.extend(declared.problems(&config));
         upkeep::refuse(problems)?;
@@ -33,8 +35,14 @@ impl App {
             tracing::error!("{problem}");
         }
         tenancy.start_tending().await?;
+        let (routes, mut routers) = (declared.routes, declared.routers);
+        if let Some(guard) = declared.admin {
+            let tenants = tenancy.data.as_ref().map(|(pool, ..)| pool.clone());
+            let sink = declared.audit.as_deref();
+            let admin = admin::router(guard.into(), &tenancy.provisioner, tenants, sink);
+            routers.push((TenantUse::None, admin));
+        }
         let audit = audit::Configured(declared.audit);
-        let (routes, routers) = (declared.routes, declared.routers);
         let router = router::wired(|| router::router(&tenancy, routes, routers, audit))?;
         let router = self
             .layers

@@ -28,6 +28,7 @@ fn hybrid_with_everything() {
         plans = crate::plans::Plan,
         settings = Settings,
         audit = "database",
+        admin = "token",
         embedded = "temporary",
         models(Todo, crate::plans::Plan),
         routes(list, todos::create, summary),
@@ -52,6 +53,7 @@ fn rls_in_a_folder() {
         suffix = ".myapp.com",
         custom_domains,
         membership = Members,
+        admin = crate::Operators,
         embedded = "./data",
         models(Todo)
     )));
@@ -70,7 +72,7 @@ fn tokens() {
 
 #[test]
 fn without_a_database() {
-    assert_expansion!(around_nothing(quote!(routes(hello))));
+    assert_expansion!(around_nothing(quote!(admin = "open", routes(hello))));
 }
 
 #[test]
