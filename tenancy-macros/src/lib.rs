@@ -39,6 +39,12 @@ pub fn plans(item: TokenStream) -> TokenStream {
     plans::plans(item.into()).into()
 }
 
+/// `JsonSchema` in a build that describes no routes: it knows the attributes.
+#[proc_macro_derive(NoSchema, attributes(schemars))]
+pub fn no_schema(_: TokenStream) -> TokenStream {
+    TokenStream::new()
+}
+
 #[proc_macro]
 pub fn migrations(input: TokenStream) -> TokenStream {
     migrations::migrations(input.into()).into()

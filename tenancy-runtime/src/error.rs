@@ -171,6 +171,12 @@ impl Error {
         self.parts().1
     }
 
+    /// The status that it is answered with.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.parts().0
+    }
+
     /// What only the owner can do, without the owner's login.
     pub(crate) fn without_owner() -> Self {
         Self::unavailable(Problem::new(

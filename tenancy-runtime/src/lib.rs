@@ -11,8 +11,8 @@
 //! Beside that way stand [`model`] (tables and their DDL), [`plan`] (features, rates),
 //! [`provision`] (a tenant's life), `domains` (those that tenants bring), [`system`] (work
 //! across tenants), `secrets` (what is kept for a tenant, encrypted), `redis` (a connection
-//! that all requests share), [`admin`] (operators' routes), [`config`], the management
-//! commands, and
+//! that all requests share), [`admin`] (operators' routes), `openapi` (what a program is
+//! told of the routes), [`config`], the management commands, and
 //! [`app`], which wires everything.
 
 pub mod admin;
@@ -31,6 +31,8 @@ pub mod http;
 pub mod isolation;
 pub mod limit;
 pub mod model;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod plan;
 pub mod problem;
 pub mod provision;

@@ -38,6 +38,13 @@ pub use tenancy_runtime::{
     admin, admit, audit, config, features, http, limit, model, plan, problem, quotas, registry,
 };
 
+#[cfg(feature = "openapi")]
+#[doc = include_str!("../docs/openapi.md")]
+pub mod openapi {
+    pub use tenancy_runtime::app::RouteDescriptions;
+    pub use tenancy_runtime::openapi::*;
+}
+
 /// What an application needs at hand: `use tenancy::prelude::*`.
 pub mod prelude {
     #[cfg(feature = "domains")]
@@ -89,6 +96,27 @@ pub mod __private {
         Feature, Per, PlanDef, Plans, QuotaLimit, RateLimit, RouteLimit,
     };
 
+    #[cfg(not(feature = "openapi"))]
+    pub use crate::{__undescribed as describe, __undescribed as describe_column};
+    #[cfg(not(feature = "openapi"))]
+    pub use tenancy_macros::NoSchema as JsonSchema;
+    #[cfg(feature = "openapi")]
+    pub use tenancy_runtime::openapi::probe::Unnamed;
+    #[cfg(feature = "openapi")]
+    pub use tenancy_runtime::openapi::{JsonSchema, any_json, schemars};
+    #[cfg(feature = "openapi")]
+    pub use tenancy_runtime::{__describe as describe, __describe_column as describe_column};
+
+    /// Whether routes can be described in this build.
+    pub const OPENAPI: bool = cfg!(feature = "openapi");
+
+    /// Describes the routes to everybody, in a build that can.
+    pub fn openapi(app: crate::App) -> crate::App {
+        #[cfg(feature = "openapi")]
+        let app = app.openapi(crate::openapi::OpenApi::public());
+        app
+    }
+
     /// Whether there is an embedded database in this build.
     pub const EMBEDDED: bool = cfg!(feature = "embedded");
 
@@ -97,4 +125,12 @@ pub mod __private {
 
     /// Whether tenants can prove domains in this build.
     pub const DOMAINS: bool = cfg!(feature = "domains");
+}
+
+/// What would describe a route or a column, in a build that describes none.
+#[cfg(not(feature = "openapi"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __undescribed {
+    ($($any:tt)*) => {};
 }

@@ -21,6 +21,7 @@ mod jwt;
 mod life;
 mod limits;
 mod migrations;
+mod openapi;
 mod owned;
 mod places;
 mod plans;

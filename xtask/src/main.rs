@@ -31,9 +31,10 @@ struct Cli {
 enum Command {
     /// Run every check against private throwaway servers.
     ///
-    /// Finds (on Debian and Ubuntu as root: installs) PostgreSQL, Redis, PgBouncer
-    /// and Python, to which it adds PyJWT in the target folder; starts what it needs on free ports, then checks formatting,
-    /// lints, tests and documentation. TENANCY_TEST_POSTGRES_URL (a superuser)
+    /// Finds (on Debian and Ubuntu as root: installs) PostgreSQL, Redis, PgBouncer,
+    /// Chromium and Python, to which it adds PyJWT and Schemathesis in the target folder;
+    /// starts what it needs on free ports, then checks formatting, lints, tests and
+    /// documentation. TENANCY_TEST_POSTGRES_URL (a superuser)
     /// and TENANCY_TEST_REDIS_URL, when set, are used in place of own servers.
     Test {
         /// Run only the tests, with these arguments for the test runner.

@@ -24,7 +24,7 @@ pub(crate) fn test(filter: &[OsString]) -> Result<()> {
 
 fn test_steps(steps: &mut Steps, filter: &[OsString]) -> Result<()> {
     // Not only started here: tests configure or kill servers of their own.
-    let own = [Need::PgBouncer, Need::Python, Need::Redis];
+    let own = [Need::Chromium, Need::PgBouncer, Need::Python, Need::Redis];
     let _services = servers(steps, "cargo xtask test", &own)?;
 
     if filter.is_empty() {
@@ -107,9 +107,9 @@ fn servers(steps: &mut Steps, again: &str, also: &[Need]) -> Result<Services> {
     })?;
     let mut env = services.test_env(&tools);
     if also.contains(&Need::Python) {
-        let title = "PyJWT";
-        let program = steps.run(title, "find or install it", again, || {
-            python::with_pyjwt(&tools)
+        let title = "Python";
+        let program = steps.run(title, "find or install its packages", again, || {
+            python::with_packages(&tools)
         })?;
         env.push((PYTHON, program.into()));
     }

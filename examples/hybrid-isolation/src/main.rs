@@ -40,13 +40,15 @@ async fn me(tenant: Tenant) -> Json<Value> {
     }))
 }
 
+/// All invoices, by number.
 #[tenant_handler(get, "/invoices")]
 async fn list(mut db: TenantConn) -> Result<Json<Vec<Invoice>>> {
     let all = Invoice::query().order(invoices::number);
     Ok(Json(all.load(&mut db).await?))
 }
 
-#[tenant_handler(post, "/invoices")]
+/// Issues an invoice.
+#[tenant_handler(post, "/invoices", status = 201)]
 async fn issue(
     mut db: TenantConn,
     Json(new): Json<NewInvoice>,
@@ -64,6 +66,7 @@ async fn issue(
     membership = "gateway",
     models(Invoice),
     routes(health, me, list, issue),
+    openapi = "public",
     seed("acme-corp", "startup-a")
 )]
 async fn main(app: App) -> Result<()> {

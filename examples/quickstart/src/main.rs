@@ -21,11 +21,13 @@ async fn health() -> &'static str {
     "ok"
 }
 
+/// The tenant that asks, and how it is kept apart.
 #[tenant_handler(get, "/me")]
 async fn me(tenant: Tenant) -> Json<Value> {
     Json(json!({ "tenant": tenant.slug(), "isolation_strategy": tenant.strategy() }))
 }
 
+/// The first twenty todos.
 #[tenant_handler(get, "/todos")]
 async fn list(mut db: TenantConn) -> Result<Json<Vec<Todo>>> {
     Ok(Json(
@@ -37,11 +39,13 @@ async fn list(mut db: TenantConn) -> Result<Json<Vec<Todo>>> {
     ))
 }
 
-#[tenant_handler(post, "/todos")]
+/// Adds a todo.
+#[tenant_handler(post, "/todos", status = 201)]
 async fn create(mut db: TenantConn, Json(new): Json<NewTodo>) -> Result<(StatusCode, Json<Todo>)> {
     Ok((StatusCode::CREATED, Json(new.insert(&mut db).await?)))
 }
 
+/// Changes a todo.
 #[tenant_handler(patch, "/todos/{id}")]
 async fn update(
     Path(id): Path<Uuid>,
@@ -51,7 +55,8 @@ async fn update(
     Ok(Json(changes.update(id, &mut db).await?))
 }
 
-#[tenant_handler(delete, "/todos/{id}")]
+/// Removes a todo.
+#[tenant_handler(delete, "/todos/{id}", status = 204)]
 async fn remove(Path(id): Path<Uuid>, mut db: TenantConn) -> Result<StatusCode> {
     Todo::delete(id, &mut db).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -66,6 +71,7 @@ async fn remove(Path(id): Path<Uuid>, mut db: TenantConn) -> Result<StatusCode> 
     membership = "gateway",
     models(Todo),
     routes(health, me, list, create, update, remove),
+    openapi = "public",
     seed("acme-corp", "globex")
 )]
 async fn main(app: App) -> Result<()> {

@@ -37,6 +37,7 @@ pub(super) enum Key {
     Models,
     Migrations,
     Routes,
+    Openapi,
     Seed,
 }
 
@@ -191,6 +192,7 @@ pub(super) const OPTIONS: Choices<Definition> = Choices {
             Shape::Paths,
             "routes(list, todos::create)",
         ),
+        option("openapi", Key::Openapi, Shape::Text, "openapi = \"public\""),
         option(
             "seed",
             Key::Seed,

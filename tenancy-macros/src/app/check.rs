@@ -1,6 +1,7 @@
 //! The rules of the choices, and between them: what a choice needs, and which
 //! choice an option belongs to.
 
+use proc_macro2::Span;
 use syn::LitStr;
 
 use crate::common::{Choices, Errors, did_you_mean};
@@ -52,6 +53,7 @@ pub(super) fn check(written: &Written, errors: &mut Errors) -> Option<App> {
     let audit = audit(written, errors);
     let admin = admin(written, errors);
     let embedded = embedded(written, errors);
+    let openapi = openapi(written, errors);
     needs_a_database(written, errors);
     Some(App {
         isolation: complete(written, &[Key::Isolation], isolation)?,
@@ -66,6 +68,7 @@ pub(super) fn check(written: &Written, errors: &mut Errors) -> Option<App> {
         models: written.paths(Key::Models).to_vec(),
         migrations: written.text(Key::Migrations).cloned(),
         routes: written.paths(Key::Routes).to_vec(),
+        openapi: complete(written, &[Key::Openapi], openapi)?,
         seeds: written.texts(Key::Seed).to_vec(),
     })
 }
@@ -226,6 +229,19 @@ fn admin(written: &Written, errors: &mut Errors) -> Option<Admin> {
     };
     let open = GUARDS.pick(&literal.value(), literal, errors)?;
     Some(if open { Admin::Open } else { Admin::Token })
+}
+
+/// Who gets the description of the routes: a check of one's own is a layer, and added
+/// in `main`.
+const READERS: Choices<()> = Choices {
+    what: "reader of the description",
+    all: &[("public", ())],
+};
+
+fn openapi(written: &Written, errors: &mut Errors) -> Option<Span> {
+    let literal = written.text(Key::Openapi)?;
+    READERS.pick(&literal.value(), literal, errors)?;
+    Some(literal.span())
 }
 
 /// The word for an embedded database that nothing is left of.

@@ -24,6 +24,7 @@ pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function)
     let jwt = jwt_feature(krate, app).map(|check| quote!(#conditions #check));
     let routes = routes(krate, app, main).map(|checks| quote!(#conditions #checks));
     let domains = domains_feature(krate, app).map(|check| quote!(#conditions #check));
+    let openapi = openapi_feature(krate, app).map(|check| quote!(#conditions #check));
     quote! {
         #conditions
         #visibility fn main() -> ::std::process::ExitCode {
@@ -34,6 +35,7 @@ pub(super) fn expand(krate: &Crate, app: &App, main: &Main, function: &Function)
         #jwt
         #routes
         #domains
+        #openapi
     }
 }
 
@@ -109,7 +111,7 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         .map(|folder| quote_spanned!(folder.span()=> .migrations(#krate::migrations!(#folder))));
     let routes = &app.routes;
     let seeds = &app.seeds;
-    quote! {
+    let chain = quote! {
         #krate::App::new(
             ::core::env!("CARGO_PKG_NAME"),
             ::core::env!("CARGO_PKG_VERSION"),
@@ -127,6 +129,10 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         #(#migrations)*
         #(.route::<#routes>())*
         #(.seed(#seeds))*
+    };
+    match app.openapi {
+        Some(span) => quote_spanned!(span=> #krate::__private::openapi(#chain)),
+        None => chain,
     }
 }
 
@@ -265,6 +271,17 @@ fn domains_feature(krate: &Crate, app: &App) -> Option<TokenStream> {
         const _: () = ::core::assert!(
             #krate::__private::DOMAINS,
             "`custom_domains` needs the feature `domains` of `tenancy`: add it in Cargo.toml"
+        );
+    })
+}
+
+/// And with what describes routes.
+fn openapi_feature(krate: &Crate, app: &App) -> Option<TokenStream> {
+    let span = app.openapi?;
+    Some(quote_spanned! {span=>
+        const _: () = ::core::assert!(
+            #krate::__private::OPENAPI,
+            "`openapi` needs the feature `openapi` of `tenancy`: add it in Cargo.toml"
         );
     })
 }

@@ -20,6 +20,8 @@ pub(super) struct App {
     /// The folder.
     pub(super) migrations: Option<LitStr>,
     pub(super) routes: Vec<Path>,
+    /// Where the routes are to be described to everybody.
+    pub(super) openapi: Option<Span>,
     pub(super) seeds: Vec<LitStr>,
 }
 

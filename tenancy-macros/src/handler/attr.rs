@@ -1,5 +1,5 @@
 //! `#[tenant_handler(get, "/todos", feature = "…", rate_limit = "…", audit(…),
-//! tenant = "…")]` as written.
+//! tenant = "…", tag = "…", status = …)]` as written.
 //!
 //! The method and path stand alone and come first; the rest are options. All
 //! legal words are in the tables below.
@@ -7,7 +7,7 @@
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{LitStr, Path, Token};
+use syn::{LitInt, LitStr, Path, Token};
 
 use crate::common::{Choices, Errors, RateLimit, parts, rate};
 
@@ -42,6 +42,8 @@ const OPTIONS: Choices<Key> = Choices {
         ("rate_limit", Key::RateLimit),
         ("audit", Key::Audit),
         ("tenant", Key::Tenant),
+        ("tag", Key::Tag),
+        ("status", Key::Status),
     ],
 };
 
@@ -60,6 +62,8 @@ enum Key {
     RateLimit,
     Audit,
     Tenant,
+    Tag,
+    Status,
 }
 
 /// Something the user gave: its value, unless that was a mistake, and the token
@@ -79,6 +83,8 @@ pub(super) struct Written {
     pub(super) rate_limit: Option<Given<RateLimit, Ident>>,
     pub(super) audit: Option<Given<Audit, Ident>>,
     pub(super) tenant: Option<Given<(TenantUse, LitStr), Ident>>,
+    pub(super) tag: Option<Given<LitStr, Ident>>,
+    pub(super) status: Option<Given<u16, Ident>>,
 }
 
 impl Written {
@@ -184,6 +190,8 @@ impl Written {
             Key::RateLimit => self.rate_limit.is_some(),
             Key::Audit => self.audit.is_some(),
             Key::Tenant => self.tenant.is_some(),
+            Key::Tag => self.tag.is_some(),
+            Key::Status => self.status.is_some(),
         };
         if given {
             errors.at(&name, format_args!("`{name}` is given twice"));
@@ -223,6 +231,17 @@ impl Written {
                     .value
                     .is_none()
             }
+            Key::Tag => {
+                let value = errors.ok(text(&name, input, "write `tag = \"todos\"`"));
+                self.tag.insert(Given { value, at: name }).value.is_none()
+            }
+            Key::Status => {
+                let value = errors.ok(status(&name, input));
+                self.status
+                    .insert(Given { value, at: name })
+                    .value
+                    .is_none()
+            }
         };
         if broken {
             // What follows was reported with it.
@@ -245,6 +264,19 @@ fn text(name: &Ident, input: ParseStream<'_>, usage: &str) -> syn::Result<LitStr
     let usage = || syn::Error::new(name.span(), usage);
     input.parse::<Token![=]>().map_err(|_| usage())?;
     input.parse().map_err(|_| usage())
+}
+
+/// The value of `status = …`: that of a success.
+fn status(name: &Ident, input: ParseStream<'_>) -> syn::Result<u16> {
+    const USAGE: &str =
+        "write the status of a success, 200 to 299, as in `status = 201`: errors have their own";
+    let usage = || syn::Error::new(name.span(), USAGE);
+    input.parse::<Token![=]>().map_err(|_| usage())?;
+    let literal: LitInt = input.parse().map_err(|_| usage())?;
+    match literal.base10_parse() {
+        Ok(status @ 200..=299) => Ok(status),
+        _ => Err(syn::Error::new(literal.span(), USAGE)),
+    }
 }
 
 /// The value of `feature = …`: the name of a constant of `crate::features`, or a path.

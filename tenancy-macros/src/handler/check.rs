@@ -1,5 +1,7 @@
 //! The rules between what was written, in the attribute and in the signature.
 
+use proc_macro2::Ident;
+
 use crate::common::{Errors, Function};
 
 use super::attr::{ROUTE, Written};
@@ -61,12 +63,38 @@ pub(super) fn check(
         }
         None => None,
     };
+    let tag = match &written.tag {
+        Some(tag) => {
+            describes_a_route(written, &tag.at, errors);
+            Some(tag.value.clone()?)
+        }
+        None => None,
+    };
+    let status = match &written.status {
+        Some(status) => {
+            describes_a_route(written, &status.at, errors);
+            Some(status.value?)
+        }
+        None => None,
+    };
     Some(Handler {
         route,
         feature,
         rate_limit,
         audit,
+        tag,
+        status,
     })
+}
+
+/// What has no route is not described.
+fn describes_a_route(written: &Written, option: &Ident, errors: &mut Errors) {
+    if !written.is_routed() {
+        errors.at(
+            option,
+            format_args!("`{option}` is about a route: write the method and path first: {ROUTE}"),
+        );
+    }
 }
 
 /// What the route does about the tenant, and whether that can be.

@@ -1,9 +1,9 @@
 //! Writes the handler out. Nothing is decided here: the code is what one would
 //! write by hand against the runtime's traits.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Attribute, FnArg, LitStr, parse_quote};
+use syn::{Attribute, Expr, ExprLit, FnArg, Lit, LitStr, Meta, ReturnType, Type, parse_quote};
 
 use crate::common::{Crate, Function, RateLimit};
 
@@ -53,7 +53,7 @@ pub(super) fn expand(krate: &Crate, handler: &Handler, function: &Function) -> T
     // Before the route: what it says of an argument is read first.
     beside.push(proof::of(krate, function, &gated, handler.route.is_some()));
     if let Some(route) = &handler.route {
-        beside.push(routed_handler(krate, name, route, handler));
+        beside.push(routed_handler(krate, route, handler, &gated));
     }
     with_conditions(&gated, &beside)
 }
@@ -173,7 +173,13 @@ fn audit_gate(krate: &Crate, name: &Ident, audit: &Audit) -> TokenStream {
     }
 }
 
-fn routed_handler(krate: &Crate, name: &Ident, route: &Route, handler: &Handler) -> TokenStream {
+fn routed_handler(
+    krate: &Crate,
+    route: &Route,
+    handler: &Handler,
+    gated: &Function,
+) -> TokenStream {
+    let name = &gated.signature.ident;
     let path: &LitStr = &route.path;
     let verb = format_ident!("{}", route.method.verb);
     let routing = format_ident!("{}", route.method.routing);
@@ -199,6 +205,7 @@ fn routed_handler(krate: &Crate, name: &Ident, route: &Route, handler: &Handler)
                 ::core::option::Option::Some(<#name as #krate::__private::AuditGate>::AUDITED);
         }
     });
+    let description = description(krate, handler, gated);
     quote! {
         #[automatically_derived]
         impl #krate::__private::RoutedHandler for #name {
@@ -210,6 +217,54 @@ fn routed_handler(krate: &Crate, name: &Ident, route: &Route, handler: &Handler)
             fn handler() -> #krate::__private::MethodRouter {
                 #krate::__private::routing::#routing(#name)
             }
+            #description
         }
     }
+}
+
+/// What its types say of themselves; nothing in a build that describes no routes.
+fn description(krate: &Crate, handler: &Handler, gated: &Function) -> TokenStream {
+    let name = &gated.signature.ident;
+    let docs = docs(&gated.attributes);
+    let arguments = proof::types(gated).into_iter().map(|ty| named(krate, ty));
+    let answer = match &gated.signature.output {
+        ReturnType::Default => quote!(()),
+        ReturnType::Type(_, ty) => named(krate, ty),
+    };
+    let tag = handler.tag.iter();
+    let status = handler.status.map(Literal::u16_unsuffixed).into_iter();
+    quote! {
+        #krate::__private::describe! {
+            #name, #docs, [#(#arguments),*], #answer #(, tag = #tag)* #(, status = #status)*
+        }
+    }
+}
+
+/// A type as it can be named outside of the signature.
+fn named(krate: &Crate, ty: &Type) -> TokenStream {
+    if signature::has_a_name(ty) {
+        quote!(#ty)
+    } else {
+        quote!(#krate::__private::Unnamed)
+    }
+}
+
+/// The doc comment, as far as it is text.
+fn docs(attributes: &[Attribute]) -> String {
+    let lines = attributes.iter().filter_map(|attribute| {
+        let Meta::NameValue(meta) = &attribute.meta else {
+            return None;
+        };
+        match &meta.value {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(line),
+                ..
+            }) if meta.path.is_ident("doc") => Some(line.value()),
+            _ => None,
+        }
+    });
+    let lines: Vec<_> = lines
+        .map(|line| line.strip_prefix(' ').unwrap_or(&line).to_owned())
+        .collect();
+    lines.join("\n")
 }

@@ -11,6 +11,9 @@ pub(super) struct Handler {
     pub(super) feature: Option<Feature>,
     pub(super) rate_limit: Option<RateLimit>,
     pub(super) audit: Option<Audit>,
+    pub(super) tag: Option<LitStr>,
+    /// The status of a success.
+    pub(super) status: Option<u16>,
 }
 
 /// Where the handler is mounted when it is listed in `routes(…)`.

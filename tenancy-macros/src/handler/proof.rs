@@ -117,7 +117,7 @@ fn future(gated: &Function, checks: &mut Checks) {
     });
 }
 
-fn types(function: &Function) -> Vec<&Type> {
+pub(super) fn types(function: &Function) -> Vec<&Type> {
     let inputs = function.signature.inputs.iter();
     inputs
         .filter_map(|input| match input {

@@ -2,6 +2,7 @@
 //! compiler, through the checks that `expand` writes; here is what can be told
 //! from the names that axum and `tenancy` give their extractors.
 
+use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{FnArg, Ident, PatType, Type};
 
@@ -260,15 +261,42 @@ fn inner(ty: &Type) -> Option<&Type> {
     wraps.then(|| first_argument(segment))?
 }
 
+/// Whether a type can be named beside the function when each of its references says
+/// that it is `'static`.
+pub(super) fn has_a_name(ty: &Type) -> bool {
+    fn is_static(tokens: TokenStream) -> bool {
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
+            let good = match &token {
+                TokenTree::Punct(punct) if punct.as_char() == '&' => {
+                    matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == '\'')
+                }
+                TokenTree::Punct(punct) if punct.as_char() == '\'' => {
+                    matches!(tokens.peek(), Some(TokenTree::Ident(name)) if name == "static")
+                }
+                TokenTree::Punct(punct) => punct.as_char() != '!',
+                TokenTree::Group(group) => is_static(group.stream()),
+                TokenTree::Ident(ident) => ident != "impl",
+                TokenTree::Literal(_) => true,
+            };
+            if !good {
+                return false;
+            }
+        }
+        true
+    }
+    is_static(ty.to_token_stream())
+}
+
 /// Whether a type can be named in a check beside the function: one with a
 /// reference may lean on a lifetime that only the signature has.
 pub(super) fn stands_alone(ty: &Type) -> bool {
-    fn has_reference(tokens: proc_macro2::TokenStream) -> bool {
+    fn has_reference(tokens: TokenStream) -> bool {
         tokens.into_iter().any(|token| match token {
-            proc_macro2::TokenTree::Punct(punct) => matches!(punct.as_char(), '&' | '\'' | '!'),
-            proc_macro2::TokenTree::Group(group) => has_reference(group.stream()),
-            proc_macro2::TokenTree::Ident(ident) => ident == "impl",
-            proc_macro2::TokenTree::Literal(_) => false,
+            TokenTree::Punct(punct) => matches!(punct.as_char(), '&' | '\'' | '!'),
+            TokenTree::Group(group) => has_reference(group.stream()),
+            TokenTree::Ident(ident) => ident == "impl",
+            TokenTree::Literal(_) => false,
         })
     }
     !has_reference(ty.to_token_stream())

@@ -116,12 +116,12 @@ fn column_name(field: &Ident, given: Option<&LitStr>, table: &Name, errors: &mut
     Name::new(sql, field.span(), Some(&table.rust))
 }
 
-/// Docs, and the names under which serde knows the field.
+/// Docs, the names under which serde knows the field, and what is said of its schema.
 fn carried(field: &Field) -> Vec<Attribute> {
     let docs = field
         .attrs
         .iter()
-        .filter(|a| a.path().is_ident("doc"))
+        .filter(|a| a.path().is_ident("doc") || a.path().is_ident("schemars"))
         .cloned();
     let renames = nested(&field.attrs, "serde")
         .into_iter()

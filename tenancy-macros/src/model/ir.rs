@@ -47,7 +47,7 @@ pub(super) struct Model {
 }
 
 /// The traits that need not be derived: only the user's own code asks for them.
-pub(super) const OPTIONAL_DERIVES: &[&str] = &["Debug", "Clone", "Serialize"];
+pub(super) const OPTIONAL_DERIVES: &[&str] = &["Debug", "Clone", "Serialize", "JsonSchema"];
 
 pub(super) struct Column {
     pub(super) field: Ident,

@@ -25,6 +25,8 @@ use crate::error::Result;
 use crate::http::{Audited, RouteSpec, RoutedHandler, TenantUse};
 use crate::isolation::Isolation;
 use crate::model::Model;
+#[cfg(feature = "openapi")]
+use crate::openapi::Operation;
 use crate::plan::{Catalog, Plans, RouteLimit, Settings};
 use crate::problem::Problem;
 use crate::provision::{Exemption, Migration};
@@ -70,6 +72,8 @@ pub(super) struct Route {
     pub(super) limit: Option<RouteLimit>,
     pub(super) audit: Option<Audited>,
     pub(super) handler: fn() -> MethodRouter,
+    #[cfg(feature = "openapi")]
+    pub(super) describe: fn(&mut Operation),
 }
 
 impl App {
@@ -223,6 +227,8 @@ impl App {
             limit: H::RATE_LIMIT,
             audit: H::AUDIT,
             handler: H::handler,
+            #[cfg(feature = "openapi")]
+            describe: H::describe,
         });
         self
     }

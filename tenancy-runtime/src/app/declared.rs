@@ -3,6 +3,8 @@ use std::sync::Arc;
 use axum::Router;
 
 use super::builder::Route;
+#[cfg(feature = "openapi")]
+use super::openapi;
 use super::{limits, mistakes};
 use crate::admin::OperatorGuard;
 use crate::admit::Membership;
@@ -36,6 +38,8 @@ pub(super) struct Declared {
     pub(super) seeds: Vec<NewTenant>,
     pub(super) plans: Option<Arc<Catalog>>,
     pub(super) settings: Settings,
+    #[cfg(feature = "openapi")]
+    pub(super) openapi: openapi::Declaration,
 }
 
 impl Declared {
@@ -56,6 +60,8 @@ impl Declared {
             seeds: Vec::new(),
             plans: None,
             settings: Settings::any(),
+            #[cfg(feature = "openapi")]
+            openapi: openapi::Declaration::default(),
         }
     }
 

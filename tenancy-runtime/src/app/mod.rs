@@ -2,7 +2,7 @@
 //!
 //! [`App`] collects what is `declared`, and `mistakes` says what does not go
 //! together; `connect` makes a [`Tenancy`] of it and of what is configured, and
-//! `start` wires the `router`; `upkeep` brings the tables up to date and proves
+//! `start` wires the `router`, which `openapi` describes; `upkeep` brings the tables up to date and proves
 //! that database and roles are as they must be; `serve` listens until it is told
 //! to stop.
 
@@ -13,6 +13,8 @@ mod declared;
 mod limits;
 mod main_function;
 mod mistakes;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod places;
 mod router;
 mod serve;
@@ -22,4 +24,6 @@ mod upkeep;
 
 pub use builder::App;
 pub use main_function::{MainResult, run};
+#[cfg(feature = "openapi")]
+pub use openapi::RouteDescriptions;
 pub use tenancy::Tenancy;

@@ -3,6 +3,8 @@ use std::net::SocketAddr;
 use axum::Router;
 
 use super::builder::App;
+#[cfg(feature = "openapi")]
+use super::openapi;
 use super::tenancy::Tenancy;
 use super::{limits, router, upkeep};
 use crate::admin;
@@ -19,6 +21,10 @@ impl App {
         let mut declared = self.declared;
         let mut problems = self.problems;
         problems.extend(declared.problems(&config));
+        #[cfg(feature = "openapi")]
+        let (document, undescribed) = openapi::described(&declared, self.version, &config);
+        #[cfg(feature = "openapi")]
+        problems.extend(undescribed);
         upkeep::refuse(problems)?;
         let plans = declared.plans.as_deref();
         let limits = limits::of(declared.name, &config, plans, &declared.routes).await?;
@@ -35,15 +41,18 @@ impl App {
             tracing::error!("{problem}");
         }
         tenancy.start_tending().await?;
-        let (routes, mut routers) = (declared.routes, declared.routers);
-        if let Some(guard) = declared.admin {
+        if let Some(guard) = declared.admin.take() {
             let tenants = tenancy.data.as_ref().map(|(pool, ..)| pool.clone());
             let sink = declared.audit.as_deref();
             let admin = admin::router(guard.into(), &tenancy.provisioner, tenants, sink);
-            routers.push((TenantUse::None, admin));
+            declared.routers.push((TenantUse::None, admin));
         }
-        let audit = audit::Configured(declared.audit);
-        let router = router::wired(|| router::router(&tenancy, routes, routers, audit))?;
+        let audit = audit::Configured(declared.audit.take());
+        let router = router::wired(|| {
+            #[cfg(feature = "openapi")]
+            declared.describe(document, &config);
+            router::router(&tenancy, declared.routes, declared.routers, audit)
+        })?;
         let router = self
             .layers
             .into_iter()

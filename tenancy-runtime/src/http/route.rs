@@ -3,6 +3,8 @@
 use axum::handler::Handler;
 use axum::routing::MethodRouter;
 
+#[cfg(feature = "openapi")]
+use crate::openapi::Operation;
 use crate::plan::RouteLimit;
 
 /// A method of HTTP.
@@ -114,6 +116,13 @@ pub trait RoutedHandler {
 
     /// The handler under its method.
     fn handler() -> MethodRouter;
+
+    /// What the route is described as, beside its method, its path and what it wants
+    /// of a tenant; nothing unless said.
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut Operation) {
+        operation.leave_open();
+    }
 }
 
 /// A function that axum can call, with arguments of the types `T`.

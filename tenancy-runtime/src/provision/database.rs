@@ -104,38 +104,42 @@ impl TenantDatabases {
     pub(super) async fn create(&self, address: &DatabaseAddress) -> Result<()> {
         let server = self.beside(self.owner()?, address);
         server.check_login().await?;
-        match owner_of(&server, address).await? {
+        match find(&server, address).await? {
             None => {
                 may_create(&server).await?;
                 let sql = format!("CREATE DATABASE {}", address.name().quoted());
                 server.run(&sql).await
             }
-            Some(true) => Ok(()),
-            Some(false) => Err(taken(address)),
+            Some(Found { ours: true, .. }) => Ok(()),
+            Some(_) => Err(taken(address)),
         }
     }
 
-    /// Whether the database is there.
+    /// Whether the database is there, and what of it.
     ///
     /// # Errors
     ///
     /// [`Error::PlaceTaken`] when it belongs to another role.
-    pub(super) async fn exists(&self, address: &DatabaseAddress) -> Result<bool> {
+    pub(super) async fn state(&self, address: &DatabaseAddress) -> Result<State> {
         let server = self.beside(self.owner()?, address);
         server.check_login().await?;
-        match owner_of(&server, address).await? {
-            Some(false) => Err(taken(address)),
-            there => Ok(there.is_some()),
+        match find(&server, address).await? {
+            None => Ok(State::Gone),
+            Some(Found { ours: false, .. }) => Err(taken(address)),
+            Some(Found { whole: true, .. }) => Ok(State::Whole),
+            Some(_) => Ok(State::HalfDropped),
         }
     }
 
     /// Drops the database, into which `app_role` is let no more, with all
     /// connections to it ended. One that is gone already is no error.
     pub(super) async fn drop(&self, address: &DatabaseAddress, app_role: &str) -> Result<()> {
-        if !self.exists(address).await? {
-            return Ok(());
+        match self.state(address).await? {
+            State::Gone => return Ok(()),
+            State::Whole => self.shut(address, app_role).await?,
+            // Nobody is let in, nor can it be changed.
+            State::HalfDropped => self.app.close(address),
         }
-        self.shut(address, app_role).await?;
         let owner = self.beside(self.owner()?, address);
         let sql = format!("DROP DATABASE IF EXISTS {}", address.name().quoted());
         let start = Instant::now();
@@ -194,20 +198,35 @@ fn taken(address: &DatabaseAddress) -> Error {
     ))
 }
 
-/// Whether the database is the owner's own; `None` if there is none.
-async fn owner_of(server: &Pool, address: &DatabaseAddress) -> Result<Option<bool>> {
-    #[derive(diesel::QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = diesel::sql_types::Bool)]
-        ours: bool,
-    }
+/// How a database stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// There is none.
+    Gone,
+    /// As it was made.
+    Whole,
+    /// The server went down while it dropped it: all that can be done with it is to
+    /// drop it again (<https://www.postgresql.org/docs/15/release-15-4.html>).
+    HalfDropped,
+}
+
+#[derive(diesel::QueryableByName)]
+struct Found {
+    /// Whether it is the owner's own.
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    ours: bool,
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    whole: bool,
+}
+
+async fn find(server: &Pool, address: &DatabaseAddress) -> Result<Option<Found>> {
     let query = diesel::sql_query(
-        "SELECT pg_get_userbyid(datdba) = current_user AS ours \
+        "SELECT pg_get_userbyid(datdba) = current_user AS ours, datconnlimit <> -2 AS whole \
          FROM pg_catalog.pg_database WHERE datname = $1",
     );
     let query = query.bind::<Text, _>(address.name().to_string());
-    let rows: Vec<Row> = server.read(query).await?;
-    Ok(rows.into_iter().next().map(|row| row.ours))
+    let rows: Vec<Found> = server.read(query).await?;
+    Ok(rows.into_iter().next())
 }
 
 /// Names what the owner's role lacks to make databases.

@@ -12,6 +12,7 @@ use chrono::Utc;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
+use super::database::State;
 use super::{Provisioner, Tables, detached};
 use crate::db::Transaction;
 use crate::error::{Error, Result};
@@ -227,7 +228,8 @@ async fn count_database(
     schema: &SchemaName,
 ) -> Result<Counts> {
     let databases = tables.databases()?;
-    if !databases.exists(address).await? {
+    if databases.state(address).await? != State::Whole {
+        // Then it has been counted before.
         return Ok(Counts::new());
     }
     databases.shut(address, tables.app_role()).await?;

@@ -6,9 +6,11 @@ use integration::database::Database;
 use integration::http::{Login, Served, start};
 use integration::servers::Postgres;
 use serde_json::json;
-use tenancy::Isolation;
+use tenancy::isolation::{Isolation, Strategy};
 use tenancy::prelude::*;
 use tenancy::provision::Migration;
+use tenancy::tenant::{Locator, Slug};
+use tokio_postgres::NoTls;
 
 use super::{STRATEGIES, lines};
 use crate::shop;
@@ -80,6 +82,43 @@ async fn a_server_killed_in_the_middle_leaves_whole_tenants_or_none() {
             }
         }
     }
+}
+
+/// As a server leaves it that goes down while it drops a database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_was_half_dropped_is_dropped_at_the_next_attempt() {
+    let postgres = Postgres::start().await;
+    let database = Database::empty_on(&postgres.url()).await;
+    let app = || shop::app(Isolation::single(Strategy::Database));
+    let shop = Served::start(app(), &database, &[]).await;
+    let provisioner = shop.tenancy.provisioner();
+    let slug: Slug = "initech".parse().unwrap();
+    let tenant = provisioner.provision(NewTenant::new("initech").unwrap());
+    let tenant = tenant.await.unwrap();
+    provisioner.delete(&slug).await.unwrap();
+    let Some(Locator::Database(address, _)) = &tenant.locator else {
+        panic!("{tenant:?}");
+    };
+    let name = address.name();
+    let half = format!(
+        "UPDATE pg_database SET datconnlimit = -2 WHERE datname = '{name}'; \
+         UPDATE tenancy.tenants SET status = 'destroying', restores_to = NULL \
+         WHERE slug = 'initech'"
+    );
+    database
+        .raw_superuser()
+        .await
+        .batch_execute(&half)
+        .await
+        .unwrap();
+    // The twin: whoever wants to count its rows first gets no further.
+    let inside = postgres.url().replace("/postgres", &format!("/{name}"));
+    assert!(tokio_postgres::connect(&inside, NoTls).await.is_err());
+    drop(shop);
+    let shop = Served::start(app(), &database, &[]).await;
+    shop.tenancy.provisioner().receipt(&slug).await.unwrap();
+    let left = format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'");
+    assert_eq!(database.value::<i64>(&left).await, 0);
 }
 
 /// What the first step makes.

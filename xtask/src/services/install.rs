@@ -22,7 +22,8 @@ pub(super) fn instructions(missing: &[Need]) -> String {
     let homebrew = debian
         .replace("redis-server", "redis")
         .replace("postgresql", "postgresql@17")
-        .replace("python3-venv", "python");
+        .replace("python3-venv", "python")
+        .replace("chromium", "--cask chromium");
     format!(
         "not found: {}\n  Debian, Ubuntu: sudo apt-get install {debian}\n  \
          macOS: brew install {homebrew}\n  elsewhere: the packages of these servers; \

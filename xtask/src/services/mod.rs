@@ -32,9 +32,11 @@ pub(crate) const POSTGRES_URL: &str = "TENANCY_TEST_POSTGRES_URL";
 pub(crate) const REDIS_URL: &str = "TENANCY_TEST_REDIS_URL";
 /// The folder of `postgres` and `initdb`, for tests that restart a server.
 const POSTGRES_BIN: &str = "TENANCY_TEST_POSTGRES_BIN";
+/// The path of a Chromium, for tests of pages.
+const CHROMIUM: &str = "TENANCY_TEST_CHROMIUM";
 /// The path of the `pgbouncer` program.
 const PGBOUNCER: &str = "TENANCY_TEST_PGBOUNCER";
-/// A Python that has PyJWT.
+/// A Python that has PyJWT, Schemathesis and a check of OpenAPI descriptions.
 pub(crate) const PYTHON: &str = "TENANCY_TEST_PYTHON";
 /// The path of the `redis-server` program, for tests that kill a server.
 const REDIS_SERVER: &str = "TENANCY_TEST_REDIS_SERVER";
@@ -169,6 +171,12 @@ impl Services {
                 .pgbouncer
                 .as_ref()
                 .map(|path| (PGBOUNCER, path.clone().into())),
+        );
+        env.extend(
+            tools
+                .chromium
+                .as_ref()
+                .map(|path| (CHROMIUM, path.clone().into())),
         );
         env.extend(
             tools

@@ -1,4 +1,6 @@
-//! A Python with PyJWT, which makes tokens as other people's issuers do.
+//! A Python with what judges us from outside: PyJWT, which makes tokens as other
+//! people's issuers do; Schemathesis, which calls an API as its OpenAPI description says
+//! and compares; and a check of such descriptions.
 //!
 //! It lives in `target/` and is made once: the machine's own packages are neither
 //! used nor changed.
@@ -14,11 +16,15 @@ use super::install::instructions;
 use super::tools::{Need, Tools};
 use crate::steps::say;
 
-/// One version, so that a new one does not change what the tests prove.
-const PACKAGE: &str = "PyJWT[crypto]==2.15.1";
+/// One version of each, so that a new one does not change what the tests prove.
+const PACKAGES: [&str; 3] = [
+    "PyJWT[crypto]==2.15.1",
+    "openapi-spec-validator==0.9.0",
+    "schemathesis==4.32.5",
+];
 
 /// The program, with what is missing installed.
-pub(crate) fn with_pyjwt(tools: &Tools) -> Result<PathBuf> {
+pub(crate) fn with_packages(tools: &Tools) -> Result<PathBuf> {
     let python = tools
         .python
         .as_deref()
@@ -27,10 +33,11 @@ pub(crate) fn with_pyjwt(tools: &Tools) -> Result<PathBuf> {
     let program = folder.join("bin/python");
     let made = folder.join("made");
     // Written last: what is there without it was given up half-way.
-    if fs::read_to_string(&made).is_ok_and(|text| text == PACKAGE) && program.is_file() {
+    let packages = PACKAGES.join(" ");
+    if fs::read_to_string(&made).is_ok_and(|text| text == packages) && program.is_file() {
         return Ok(program);
     }
-    say(&format!("installing {PACKAGE} into {}", folder.display()));
+    say(&format!("installing {packages} into {}", folder.display()));
     if folder.exists() {
         fs::remove_dir_all(&folder)
             .with_context(|| format!("cannot remove {}", folder.display()))?;
@@ -40,11 +47,11 @@ pub(crate) fn with_pyjwt(tools: &Tools) -> Result<PathBuf> {
         &["-m".as_ref(), "venv".as_ref(), folder.as_os_str()],
     )?;
     let pip = ["-m", "pip", "--disable-pip-version-check", "install"];
-    let pip = pip.iter().copied().chain(["--quiet", PACKAGE]);
+    let pip = pip.into_iter().chain(["--quiet"]).chain(PACKAGES);
     let pip: Vec<_> = pip.map(AsRef::as_ref).collect();
     run(&program, &pip)
-        .context("PyJWT comes from PyPI: is there a network, or an index in PIP_INDEX_URL?")?;
-    fs::write(&made, PACKAGE).with_context(|| format!("cannot write {}", made.display()))?;
+        .context("they come from PyPI: is there a network, or an index in PIP_INDEX_URL?")?;
+    fs::write(&made, packages).with_context(|| format!("cannot write {}", made.display()))?;
     Ok(program)
 }
 

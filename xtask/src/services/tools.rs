@@ -20,6 +20,7 @@ pub(crate) enum Need {
     Redis,
     PgBouncer,
     Python,
+    Chromium,
 }
 
 impl Need {
@@ -30,6 +31,7 @@ impl Need {
             Self::Redis => "redis-server",
             Self::PgBouncer => "pgbouncer",
             Self::Python => "python3-venv",
+            Self::Chromium => "chromium",
         }
     }
 
@@ -40,6 +42,7 @@ impl Need {
             Self::Redis => "Redis (`redis-server`)",
             Self::PgBouncer => "PgBouncer (`pgbouncer`)",
             Self::Python => "Python 3 with venv (`python3`)",
+            Self::Chromium => "Chromium (`chromium`) or Chrome",
         }
     }
 }
@@ -52,6 +55,7 @@ pub(crate) struct Tools {
     pub(crate) pgbouncer: Option<PathBuf>,
     /// One that can make environments of its own.
     pub(super) python: Option<PathBuf>,
+    pub(super) chromium: Option<PathBuf>,
 }
 
 impl Tools {
@@ -80,6 +84,7 @@ impl Tools {
             redis: find_program("redis-server"),
             pgbouncer: find_program("pgbouncer"),
             python: find_program("python3").filter(|path| makes_environments(path)),
+            chromium: find_chromium(),
         }
     }
 
@@ -89,6 +94,7 @@ impl Tools {
             Need::Redis => self.redis.is_none(),
             Need::PgBouncer => self.pgbouncer.is_none(),
             Need::Python => self.python.is_none(),
+            Need::Chromium => self.chromium.is_none(),
         };
         needs.iter().copied().filter(lacks).collect()
     }
@@ -126,6 +132,23 @@ fn find_program(name: &str) -> Option<PathBuf> {
         .into_iter()
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
+}
+
+/// Under any of its names. On Ubuntu `chromium-browser` is a script that asks for a
+/// snap, and no browser where there are none.
+fn find_chromium() -> Option<PathBuf> {
+    let names = ["chromium", "google-chrome", "google-chrome-stable"];
+    let of_macos = [
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    ];
+    let in_path = names.into_iter().find_map(find_program);
+    in_path.or_else(|| {
+        of_macos
+            .map(PathBuf::from)
+            .into_iter()
+            .find(|path| path.is_file())
+    })
 }
 
 /// The first folder with a complete server. A link in PATH is followed, since

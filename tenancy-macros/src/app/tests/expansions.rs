@@ -29,6 +29,7 @@ fn hybrid_with_everything() {
         settings = Settings,
         audit = "database",
         admin = "token",
+        openapi = "public",
         embedded = "temporary",
         models(Todo, crate::plans::Plan),
         routes(list, todos::create, summary),

@@ -22,7 +22,7 @@ fn of_main(item: TokenStream) -> Vec<String> {
 const OPTIONS: &str = "`isolation`, `premium`, `standard`, `premium_tenants`, `premium_plans`, \
                        `database_url_template`, `resolver`, `header`, `suffix`, `custom_domains`, \
                        `prefix`, `claim`, `audience`, `issuer`, `algorithm`, \
-                       `membership`, `plans`, `settings`, `audit`, `admin`, `embedded`, `models`, `migrations`, `routes` or `seed`";
+                       `membership`, `plans`, `settings`, `audit`, `admin`, `embedded`, `models`, `migrations`, `routes`, `openapi` or `seed`";
 
 #[test]
 fn unknown_words() {
@@ -66,6 +66,13 @@ fn unknown_words() {
     assert_eq!(
         of(quote!(admin = "opne")),
         ["unknown guard `opne`; did you mean `open`? (expected `token` or `open`)"]
+    );
+    assert_eq!(
+        of(quote!(openapi = "pubic")),
+        [
+            "unknown reader of the description `pubic`; did you mean `public`? (expected \
+             `public`)"
+        ]
     );
 }
 

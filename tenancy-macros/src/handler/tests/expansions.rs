@@ -21,6 +21,22 @@ fn a_route() {
 }
 
 #[test]
+fn a_route_that_says_what_it_answers() {
+    assert_expansion!(tenant_handler(
+        quote!(put, "/todos/{id}", tag = "todos", status = 202),
+        quote! {
+            /// Puts a todo.
+            ///
+            /// Later.
+            #[doc = include_str!("put.md")]
+            async fn put(_: &'static str, body: Json<Todo>) -> (StatusCode, impl IntoResponse) {
+                (StatusCode::ACCEPTED, "later")
+            }
+        },
+    ));
+}
+
+#[test]
 fn a_route_with_a_gate() {
     assert_expansion!(tenant_handler(
         quote!(get, "/metrics/summary", feature = "advanced_analytics"),

@@ -41,7 +41,7 @@ fn unknown_words() {
         of_attribute(quote!(get, "/a", featur = "exports")),
         [
             "unknown option `featur`; did you mean `feature`? (expected `feature`, \
-             `rate_limit`, `audit` or `tenant`)"
+             `rate_limit`, `audit`, `tenant`, `tag` or `status`)"
         ]
     );
     assert_eq!(
@@ -49,7 +49,8 @@ fn unknown_words() {
         [
             "unknown method `subscribe` (expected `get`, `post`, `put`, `patch`, `delete`, \
              `head` or `options`)",
-            "unknown option `cache` (expected `feature`, `rate_limit`, `audit` or `tenant`)",
+            "unknown option `cache` (expected `feature`, `rate_limit`, `audit`, `tenant`, `tag` \
+             or `status`)",
         ]
     );
     assert_eq!(
@@ -446,6 +447,45 @@ fn limits_that_are_none() {
     assert_eq!(
         of_attribute(quote!(get, "/a", rate_limit = "5/s", rate_limit = "6/s")),
         ["`rate_limit` is given twice"]
+    );
+}
+
+#[test]
+fn what_is_said_of_an_answer_and_cannot_be() {
+    let usage =
+        "write the status of a success, 200 to 299, as in `status = 201`: errors have their own";
+    for wrong in [
+        quote!(status),
+        quote!(status = "created"),
+        quote!(status = 404),
+        quote!(status = 20000000),
+        quote!(status = CREATED),
+    ] {
+        assert_eq!(of_attribute(quote!(post, "/a", #wrong)), [usage]);
+    }
+    assert_eq!(
+        of_attribute(quote!(get, "/a", tag = todos)),
+        ["write `tag = \"todos\"`"]
+    );
+    assert_eq!(
+        of_attribute(quote!(
+            get,
+            "/a",
+            tag = "a",
+            tag = "b",
+            status = 200,
+            status = 201
+        )),
+        ["`tag` is given twice", "`status` is given twice"]
+    );
+    assert_eq!(
+        of_attribute(quote!(feature = "exports", tag = "a", status = 201)),
+        [
+            "`tag` is about a route: write the method and path first: \
+             `#[tenant_handler(get, \"/todos\")]`",
+            "`status` is about a route: write the method and path first: \
+             `#[tenant_handler(get, \"/todos\")]`",
+        ]
     );
 }
 

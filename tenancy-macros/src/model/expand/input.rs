@@ -4,12 +4,13 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Attribute, Meta, Type, parse_quote};
+use syn::{Attribute, Ident, Meta, Type, parse_quote};
 
 use super::super::ir::{Column, Model};
 use super::super::item::nested;
 use super::Names;
 use super::rows::{body, key_argument};
+use super::schema;
 use super::table::docs;
 
 /// What of serde's on the struct holds for its input as well.
@@ -27,6 +28,7 @@ pub(super) fn new(model: &Model, names: &Names<'_>) -> TokenStream {
     } = names;
     let visibility = &model.item.vis;
     let docs = format!(" A new row of [`{ident}`]. What is `None` is left to the database.");
+    let described = format!("A new {ident}. What may be left out has a default.");
     let serde = serde(model, names);
     let check = model
         .is_sound()
@@ -59,8 +61,18 @@ pub(super) fn new(model: &Model, names: &Names<'_>) -> TokenStream {
             .is_some()
             .then(|| diesel(column, "skip_insertion"))
             .flatten();
-        field(column, &quote!(#serde #diesel), &ty)
+        Field {
+            column,
+            attributes: quote!(#serde #diesel),
+            ty,
+        }
     });
+    let fields: Vec<_> = fields.collect();
+    let Fields {
+        fields,
+        schema,
+        beside,
+    } = Fields::of(model, names, (new, &described), fields);
     let insert = |how: TokenStream| {
         body(model, || {
             quote! {
@@ -80,10 +92,13 @@ pub(super) fn new(model: &Model, names: &Names<'_>) -> TokenStream {
         #[allow(dead_code)]
         #[derive(#debug Clone, #private::serde::Deserialize)]
         #serde
+        #schema
         #insertable
         #visibility struct #new {
             #(#fields)*
         }
+
+        #beside
 
         #[allow(dead_code)]
         impl #new {
@@ -130,6 +145,7 @@ pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
     } = names;
     let visibility = &model.item.vis;
     let docs = format!(" Changes to a row of [`{ident}`]. What is `None` stays as it is.");
+    let described = format!("Changes to a {ident}. What is left out stays as it is.");
     let serde = serde(model, names);
     let keys = model.key_columns();
     let keys = keys.iter().map(|column| &column.name.rust);
@@ -153,12 +169,18 @@ pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
             .is_some()
             .then(|| diesel(column, "skip_update"))
             .flatten();
-        field(
+        Field {
             column,
-            &quote!(#serde #diesel),
-            &parse_quote!(::core::option::Option<#ty>),
-        )
+            attributes: quote!(#serde #diesel),
+            ty: parse_quote!(::core::option::Option<#ty>),
+        }
     });
+    let fields: Vec<_> = fields.collect();
+    let Fields {
+        fields,
+        schema,
+        beside,
+    } = Fields::of(model, names, (changes, &described), fields);
     let key = key_argument(names);
     let update = body(model, || {
         quote! {
@@ -186,10 +208,13 @@ pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
         #[allow(dead_code)]
         #[derive(#debug Clone, Default, #private::serde::Deserialize)]
         #serde
+        #schema
         #changeset
         #visibility struct #changes {
             #(#fields)*
         }
+
+        #beside
 
         #[allow(dead_code)]
         impl #changes {
@@ -210,15 +235,62 @@ pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
     }
 }
 
-fn field(column: &Column, attributes: &TokenStream, ty: &Type) -> TokenStream {
-    let docs = docs(column);
-    let renames = column.carried.iter().filter(|a| !a.path().is_ident("doc"));
-    let (visibility, name) = (&column.visibility, &column.field);
-    quote! {
-        #(#docs)*
-        #(#renames)*
-        #attributes
-        #visibility #name: #ty,
+/// A field of the input, with what Diesel and serde are told of it.
+struct Field<'a> {
+    column: &'a Column,
+    attributes: TokenStream,
+    ty: Type,
+}
+
+/// The fields as they are written, and what is said of their JSON.
+struct Fields {
+    fields: Vec<TokenStream>,
+    schema: TokenStream,
+    /// What goes beside the struct.
+    beside: TokenStream,
+}
+
+impl Fields {
+    fn of(
+        model: &Model,
+        names: &Names<'_>,
+        (ident, description): (&Ident, &str),
+        fields: Vec<Field<'_>>,
+    ) -> Self {
+        let derive = schema::derive(model, names);
+        let mut beside = TokenStream::new();
+        let fields = fields.into_iter().map(|field| {
+            let column = field.column;
+            let mut of_schema = None;
+            if derive.is_some() {
+                let carried = &column.carried;
+                let (attribute, function) =
+                    schema::on_field(column, names, ident, &field.ty, carried);
+                of_schema = attribute;
+                beside.extend(function);
+            }
+            let docs = docs(column);
+            let renames = column.carried.iter().filter(|a| !a.path().is_ident("doc"));
+            let (visibility, name) = (&column.visibility, &column.field);
+            let Field { attributes, ty, .. } = field;
+            quote! {
+                #(#docs)*
+                #(#renames)*
+                #attributes
+                #of_schema
+                #visibility #name: #ty,
+            }
+        });
+        let fields = fields.collect();
+        let schema = derive.map(|derive| {
+            let on_struct = schema::on_struct(names, Some(description));
+            quote!(#[derive(#derive)] #on_struct)
+        });
+        Self {
+            fields,
+            schema: schema.unwrap_or_default(),
+            beside,
+        }
     }
 }
 

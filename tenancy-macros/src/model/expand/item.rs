@@ -7,8 +7,8 @@ use syn::{Attribute, Path};
 
 use super::super::ir::{Audience, Model};
 use super::super::item::{derives, nested};
-use super::Names;
 use super::input::column_name;
+use super::{Names, schema};
 
 pub(super) fn expand(model: &Model, names: &Names<'_>) -> TokenStream {
     let mut item = model.item.clone();
@@ -17,7 +17,12 @@ pub(super) fn expand(model: &Model, names: &Names<'_>) -> TokenStream {
     let keys = keys.iter().map(|column| &column.name.rust);
 
     let derived: Vec<String> = derives(&item.attrs).iter().map(last).collect();
-    let missing = wanted(model, private).into_iter().filter(|path| {
+    let derives_serde = |name: &String| name == "Serialize" || name == "Deserialize";
+    let serializes = model.derives("Serialize") || derived.iter().any(derives_serde);
+    let described = derived.iter().all(|name| name != schema::JSON_SCHEMA) && serializes;
+    let schema = schema::derive(model, names).filter(|_| described);
+    let missing = wanted(model, private).into_iter().chain(schema.clone());
+    let missing = missing.filter(|path| {
         let name = last(path);
         !derived.contains(&name) && model.derives(&name)
     });
@@ -25,8 +30,6 @@ pub(super) fn expand(model: &Model, names: &Names<'_>) -> TokenStream {
     // Ours comes first, so that `#[serde(…)]` and `#[diesel(…)]` of the user's
     // stand after the derive that gives them a meaning.
     item.attrs.insert(0, derive);
-    let derives_serde = |name: &String| name == "Serialize" || name == "Deserialize";
-    let serializes = model.derives("Serialize") || derived.iter().any(derives_serde);
     if !serializes {
         // Without a derive nobody knows them; what `New…` has of them stays there.
         let attributes = item.fields.iter_mut().map(|field| &mut field.attrs);
@@ -47,10 +50,19 @@ pub(super) fn expand(model: &Model, names: &Names<'_>) -> TokenStream {
     item.attrs
         .push(parse_quote!(#[diesel(table_name = #table, primary_key(#(#keys),*) #check)]));
 
+    let mut beside = TokenStream::new();
     for (field, column) in item.fields.iter_mut().zip(&model.columns) {
         field.attrs.extend(column_name(column));
+        if schema.is_some() {
+            let of_field = schema::on_field(column, names, &item.ident, &column.ty, &field.attrs);
+            field.attrs.extend(of_field.0);
+            beside.extend(of_field.1);
+        }
     }
-    quote!(#item)
+    if schema.is_some() {
+        item.attrs.push(schema::on_struct(names, None));
+    }
+    quote!(#item #beside)
 }
 
 fn wanted(model: &Model, private: &TokenStream) -> Vec<Path> {

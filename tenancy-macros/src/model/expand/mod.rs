@@ -7,6 +7,7 @@ mod item;
 mod keys;
 mod relations;
 mod rows;
+mod schema;
 mod table;
 mod unsound;
 

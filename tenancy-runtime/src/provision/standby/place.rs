@@ -7,6 +7,7 @@ use diesel_async::{RunQueryDsl as _, SimpleAsyncConnection as _};
 use crate::db::Transaction;
 use crate::error::{Error, Result};
 use crate::provision::Tables;
+use crate::provision::database::State;
 use crate::tenant::{DatabaseAddress, Locator, SchemaName};
 
 /// How long requests that use a shared table may be in the way of a schema that
@@ -86,10 +87,12 @@ pub(super) async fn remove(
     match locator {
         Locator::Database(address, schema) => {
             let databases = tables.databases()?;
-            if !databases.exists(address).await? {
+            let state = databases.state(address).await?;
+            if state == State::Gone {
                 return Ok(false);
             }
-            if in_database(tables, address, schema).await?.marked {
+            // What is half-dropped was looked at before.
+            if state == State::Whole && in_database(tables, address, schema).await?.marked {
                 tracing::error!(
                     database = %address,
                     "a tenant has this database that the registry does not know: it is left alone"
