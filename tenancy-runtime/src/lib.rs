@@ -11,10 +11,12 @@
 //! Beside that way stand [`model`] (tables and their DDL), [`plan`] (features, rates),
 //! [`provision`] (a tenant's life), `domains` (those that tenants bring), [`system`] (work
 //! across tenants), `secrets` (what is kept for a tenant, encrypted), `redis` (a connection
-//! that all requests share), [`events`] (what is told to those who listen), `openapi`
-//! (what a program is told of the routes), [`config`], the management commands, and
+//! that all requests share), [`events`] (what is told to those who listen), [`admin`]
+//! (operators' routes), `openapi` (what a program is told of the routes), [`config`], the
+//! management commands, and
 //! [`app`], which wires everything.
 
+pub mod admin;
 pub mod admit;
 pub mod app;
 pub mod audit;

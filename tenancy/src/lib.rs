@@ -40,7 +40,7 @@ pub mod testing {
     pub use tenancy_runtime::testing::*;
 }
 pub use tenancy_runtime::{
-    admit, audit, config, features, http, limit, model, plan, problem, quotas, registry,
+    admin, admit, audit, config, features, http, limit, model, plan, problem, quotas, registry,
 };
 
 #[cfg(feature = "openapi")]

@@ -282,6 +282,8 @@ pub(super) fn config(
         shutdown_timeout: reader.seconds(SHUTDOWN_TIMEOUT, Duration::ZERO, Duration::from_secs(30)),
         embedded: reader.embedded(EMBEDDED, defaults.embedded),
         rate_limits: super::limits::read(&mut reader),
+        admin_token: super::admin::token(&mut reader),
+        admin_open: reader.switch(ADMIN_OPEN, false),
         #[cfg(feature = "encryption")]
         encryption_keys,
     };
