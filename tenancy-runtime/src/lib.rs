@@ -11,8 +11,9 @@
 //! Beside that way stand [`model`] (tables and their DDL), [`plan`] (features, rates),
 //! [`provision`] (a tenant's life), `domains` (those that tenants bring), [`system`] (work
 //! across tenants), `secrets` (what is kept for a tenant, encrypted), `redis` (a connection
-//! that all requests share), [`admin`] (operators' routes), `openapi` (what a program is
-//! told of the routes), [`config`], the management commands, and
+//! that all requests share), [`events`] (what is told to those who listen), [`admin`]
+//! (operators' routes), `openapi` (what a program is told of the routes), [`config`], the
+//! management commands, and
 //! [`app`], which wires everything.
 
 pub mod admin;
@@ -27,6 +28,10 @@ pub mod domains;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod error;
+pub mod events;
+#[cfg(feature = "forge")]
+#[doc(hidden)]
+pub mod forge;
 pub mod http;
 pub mod isolation;
 pub mod limit;
@@ -45,6 +50,5 @@ pub mod secrets;
 pub mod system;
 pub mod tenant;
 #[cfg(feature = "testing")]
-#[doc(hidden)]
 pub mod testing;
 mod tls;

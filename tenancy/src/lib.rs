@@ -21,6 +21,8 @@ pub use tenancy_runtime::db::{self, SystemConn, TenantConn, TenantDb};
 #[cfg(feature = "domains")]
 pub use tenancy_runtime::domains::{self, Domains};
 pub use tenancy_runtime::error::{self, Error, Result};
+#[doc = include_str!("../docs/live.md")]
+pub use tenancy_runtime::events;
 pub use tenancy_runtime::http::TenantConfig;
 pub use tenancy_runtime::isolation::{self, Isolation, Strategy};
 pub use tenancy_runtime::model::Owned;
@@ -32,8 +34,11 @@ pub use tenancy_runtime::secrets;
 pub use tenancy_runtime::system::{self, SystemAccess};
 pub use tenancy_runtime::tenant::{self, Tenant};
 #[cfg(feature = "testing")]
-#[doc(hidden)]
-pub use tenancy_runtime::testing;
+pub mod testing {
+    #![doc = include_str!("../docs/testing.md")]
+
+    pub use tenancy_runtime::testing::*;
+}
 pub use tenancy_runtime::{
     admin, admit, audit, config, features, http, limit, model, plan, problem, quotas, registry,
 };
@@ -50,6 +55,9 @@ pub mod prelude {
     #[cfg(feature = "domains")]
     pub use crate::Domains;
     pub use crate::audit::{Audit, AuditEvent};
+    #[cfg(feature = "ws")]
+    pub use crate::events::TenantWebSocket;
+    pub use crate::events::{EventStream, Events, TenantEvents};
     pub use crate::http::{Json, Path, Query};
     #[cfg(feature = "jwt")]
     pub use crate::resolve::Claims;
@@ -75,6 +83,10 @@ pub mod prelude {
     pub use serde_json::Value;
     pub use uuid::Uuid;
 }
+
+#[cfg(feature = "forge")]
+#[doc(hidden)]
+pub use tenancy_runtime::forge as __forge;
 
 /// What generated code calls. Not for hand-written code: it changes without notice.
 #[doc(hidden)]

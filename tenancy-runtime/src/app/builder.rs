@@ -350,6 +350,15 @@ impl App {
         self
     }
 
+    /// The handlers that are listed, as `GET /todos/{id}`, in their order; those of
+    /// merged routers are not known.
+    #[must_use]
+    pub fn routes(&self) -> Vec<String> {
+        let specs = self.declared.routes.iter().map(|route| route.spec);
+        let names = specs.map(|spec| format!("{} {}", spec.method.as_str(), spec.path));
+        names.collect()
+    }
+
     /// Starts without listening, with a configuration that is given: the tenancy
     /// and the router that it serves. For tests, and for those who serve the
     /// router in their own way.

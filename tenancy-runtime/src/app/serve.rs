@@ -2,6 +2,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::signal;
 use tokio::sync::oneshot;
@@ -44,7 +45,7 @@ impl App {
                         return Ok(());
                     }
                 };
-                serve(&config, router, on_listen, signals).await?;
+                serve(&config, &tenancy, router, on_listen, signals).await?;
                 tenancy.stop().await
             }
             command => {
@@ -62,6 +63,7 @@ impl App {
 
 async fn serve(
     config: &Config,
+    tenancy: &Tenancy,
     router: Router,
     on_listen: OnListen,
     mut signals: StopSignals,
@@ -83,11 +85,24 @@ async fn serve(
         let _ = stop.await;
     };
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    // What is small is sent at once: an event does not wait for the next one.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY");
+        }
+    });
     let serving = axum::serve(listener, service).with_graceful_shutdown(stop);
+    let serving = async {
+        serving.await?;
+        // A WebSocket is no request any more: it ends by itself.
+        tenancy.events().finish(config.shutdown_timeout).await;
+        Ok::<_, Error>(())
+    };
     let cut_off = async {
         signals.next().await;
         tracing::info!("stopping: no new requests, those that run are finished");
         let _ = stopping.send(());
+        tenancy.events().stop();
         tokio::select! {
             () = tokio::time::sleep(config.shutdown_timeout) => tracing::warn!(
                 after = ?config.shutdown_timeout,
