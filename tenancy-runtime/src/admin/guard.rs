@@ -86,6 +86,12 @@ pub trait OperatorGuard: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What to say of the bearer token that it reads, where routes are described
+    /// (feature `openapi`); nothing where it reads none.
+    fn bearer(&self) -> Option<&str> {
+        None
+    }
+
     /// Who is behind the request.
     ///
     /// # Errors
@@ -193,6 +199,10 @@ impl OperatorGuard for TokenGuard {
             "is not set, and the admin guard `token` asks for it",
             "set it to 32 random characters or more, for example those of `openssl rand -hex 32`",
         )]
+    }
+
+    fn bearer(&self) -> Option<&str> {
+        Some("The token of operators: the value of `TENANCY_ADMIN_TOKEN`.")
     }
 
     async fn operator(&self, request: &Parts) -> Result<Operator> {

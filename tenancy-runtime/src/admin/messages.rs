@@ -14,6 +14,7 @@ use crate::tenant::{NewTenant, Overrides, Slug, TenantId, TenantRecord, TenantSt
 
 /// A tenant to register.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateTenant {
     /// The public name: 3 to 63 characters of `a-z`, `0-9` and `-`.
@@ -49,6 +50,7 @@ impl From<CreateTenant> for NewTenant {
 
 /// A tenant as operators see it. Where its data lives stays inside.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TenantEntry {
     /// Identity, never reused.
     pub id: TenantId,
@@ -91,6 +93,7 @@ impl From<TenantRecord> for TenantEntry {
 
 /// Which tenants to list.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ListQuery {
     /// At most so many, 1 to 200; 50 unless given.
@@ -107,6 +110,7 @@ pub struct ListQuery {
 
 /// Some of the tenants.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TenantList {
     /// They, in the order of their identifiers.
     pub tenants: Vec<TenantEntry>,
@@ -117,6 +121,7 @@ pub struct TenantList {
 
 /// What became of each tenant.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct BulkOutcome {
     /// How many are as they should be.
     pub succeeded: usize,
@@ -128,6 +133,7 @@ pub struct BulkOutcome {
 
 /// What became of one tenant of many.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct BulkResult {
     /// As it was sent.
     pub identifier: String,
@@ -141,6 +147,7 @@ pub struct BulkResult {
 
 /// The confirmation that a tenant's data is to be removed for good.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DestroyTenant {
     /// The tenant's identifier once more.
@@ -149,6 +156,7 @@ pub struct DestroyTenant {
 
 /// What a tenant uses.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TenantUsage {
     /// The tenant.
     pub identifier: Slug,
@@ -163,6 +171,7 @@ pub struct TenantUsage {
 
 /// How much of a quota is used.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct QuotaUsage {
     /// The rows that count.
     pub used: i64,
@@ -172,6 +181,7 @@ pub struct QuotaUsage {
 
 /// What is in a table.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TableUsage {
     /// How many rows it has, as PostgreSQL estimates; `null` before it has.
     pub estimated_rows: Option<i64>,
@@ -181,6 +191,7 @@ pub struct TableUsage {
 
 /// Which entries of a tenant's trail to list.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TrailQuery {
     /// At most so many, 1 to 200; 50 unless given.
@@ -191,6 +202,7 @@ pub struct TrailQuery {
 
 /// Some of a tenant's trail.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TrailPage {
     /// The entries, the newest first.
     pub entries: Vec<AuditEntry>,

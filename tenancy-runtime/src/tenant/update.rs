@@ -13,17 +13,21 @@ use crate::error::{Error, Result};
 /// "until": "2027-01-01T00:00:00Z"}, "forecasts": null}}`, and refuses names that it
 /// does not know.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct TenantUpdate {
     /// The name for people.
     #[serde(deserialize_with = "given")]
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
     pub name: Option<String>,
     /// The plan.
     #[serde(deserialize_with = "given")]
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
     pub plan: Option<String>,
     /// What the application keeps with the tenant, all of it: a JSON object.
     #[serde(deserialize_with = "given")]
+    #[cfg_attr(feature = "openapi", schemars(with = "Map<String, Value>"))]
     pub metadata: Option<Map<String, Value>>,
     /// By feature, whether the tenant is granted it or refused it whatever its plan
     /// says, and until when; `null` leaves it to the plan again.
