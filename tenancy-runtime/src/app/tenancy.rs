@@ -11,6 +11,7 @@ use crate::domains::{self, Domains};
 use crate::embedded::EmbeddedError;
 use crate::error::{Error, Result};
 use crate::isolation::Isolation;
+use crate::jobs::{Dispatcher, JobNumbers};
 use crate::limit::Limits;
 use crate::provision::{Provisioner, Tables, TenantDatabases};
 use crate::registry::{TenantCache, TenantRegistry};
@@ -51,6 +52,8 @@ pub struct Tenancy {
     /// Hears of changed tenants and makes places for those to come, until this is
     /// dropped.
     pub(super) tending: JoinSet<()>,
+    /// What begins tenants' jobs, where there is a database.
+    pub(super) jobs: Option<Dispatcher>,
     pub(super) data: Option<(TenantPool, Tables, Isolation, Data)>,
 }
 
@@ -156,6 +159,12 @@ impl Tenancy {
         self.data.as_ref().map(|(_, _, _, data)| data.app.numbers())
     }
 
+    /// How many jobs of tenants there are in this process, if there is a database.
+    #[must_use]
+    pub fn jobs(&self) -> Option<JobNumbers> {
+        self.jobs.as_ref().map(|jobs| jobs.jobs().numbers())
+    }
+
     /// The pools of tenants' own databases, for a look at their connections.
     #[must_use]
     pub fn databases(&self) -> Option<&Databases> {
@@ -163,14 +172,18 @@ impl Tenancy {
         tables.databases().ok().map(TenantDatabases::pools)
     }
 
-    /// Closes the pools, and stops the embedded database if it is used. Routers
-    /// must be dropped before, as their handlers hold the pools.
+    /// Cuts off the jobs that run, closes the pools, and stops the embedded database
+    /// if it is used. Routers must be dropped before, as their handlers hold the
+    /// pools.
     ///
     /// # Errors
     ///
     /// [`Error::Internal`] when the embedded database does not stop in order.
     pub async fn stop(mut self) -> Result<()> {
         self.tending.shutdown().await;
+        if let Some(jobs) = self.jobs.take() {
+            jobs.stop().await;
+        }
         #[cfg(feature = "embedded")]
         if let Some((.., mut data)) = self.data {
             let embedded = data.embedded.take();

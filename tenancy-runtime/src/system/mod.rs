@@ -33,6 +33,7 @@ use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::provision::Provisioner;
 
+pub use each::Progress;
 pub(crate) use extract::Configured;
 use trail::{Access, Event};
 pub(crate) use trail::{grant, verify};
