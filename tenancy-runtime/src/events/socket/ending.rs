@@ -47,10 +47,7 @@ impl Ending {
                 Self::of_error(&error)
             }
             Err(panic) => {
-                tracing::error!(
-                    panic = said(&*panic),
-                    "a WebSocket's handler panicked"
-                );
+                tracing::error!(panic = said(&*panic), "a WebSocket's handler panicked");
                 Self::new(close_code::ERROR, "internal")
             }
         }
