@@ -10,10 +10,10 @@
 //!
 //! Beside that way stand [`model`] (tables and their DDL), [`plan`] (features, rates),
 //! [`provision`] (a tenant's life), `domains` (those that tenants bring), [`system`] (work
-//! across tenants), `secrets` (what is kept for a tenant, encrypted), `redis` (a connection
-//! that all requests share), [`events`] (what is told to those who listen), [`admin`]
-//! (operators' routes), `openapi` (what a program is told of the routes), [`config`], the
-//! management commands, and
+//! across tenants), [`jobs`] (work of a tenant's beside requests), `secrets` (what is kept
+//! for a tenant, encrypted), `redis` (a connection that all requests share), [`events`]
+//! (what is told to those who listen), [`admin`] (operators' routes), `openapi` (what a
+//! program is told of the routes), [`config`], the management commands, and
 //! [`app`], which wires everything.
 
 pub mod admin;
@@ -34,6 +34,7 @@ pub mod events;
 pub mod forge;
 pub mod http;
 pub mod isolation;
+pub mod jobs;
 pub mod limit;
 pub mod model;
 #[cfg(feature = "openapi")]

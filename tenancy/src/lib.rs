@@ -33,6 +33,11 @@ pub use tenancy_runtime::resolve::{self, HeaderResolver};
 pub use tenancy_runtime::secrets;
 pub use tenancy_runtime::system::{self, SystemAccess};
 pub use tenancy_runtime::tenant::{self, Tenant};
+pub mod jobs {
+    #![doc = include_str!("../docs/jobs.md")]
+
+    pub use tenancy_runtime::jobs::*;
+}
 #[cfg(feature = "testing")]
 pub mod testing {
     #![doc = include_str!("../docs/testing.md")]

@@ -16,6 +16,7 @@ mod expanded;
 mod faults;
 mod grounds;
 mod interrupted;
+mod jobs;
 mod joins;
 mod jwt;
 mod kit;

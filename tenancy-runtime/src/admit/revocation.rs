@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::error::{Error, Result};
+use crate::jobs::Standing;
 use crate::registry::TenantCache;
 use crate::tenant::{Tenant, TenantStatus};
 
@@ -50,11 +51,8 @@ impl Revocation {
         loop {
             // Before it is looked up: a change after that is seen.
             changes.borrow_and_update();
-            match self.tenants.find(self.tenant.slug()).await {
-                Ok(Some(now))
-                    if now.id == self.tenant.id() && now.status == TenantStatus::Active => {}
-                // Where nobody knows, nobody is served.
-                Ok(_) | Err(_) => return,
+            if !self.tenants.is_active(&self.tenant).await {
+                return;
             }
             tokio::select! {
                 _ = changes.changed() => {}
@@ -71,6 +69,22 @@ impl Revocation {
         let revoked: BoxFuture<'static, ()> = Box::pin(async move { self.revoked().await });
         let revoked = Some(revoked);
         Body::new(Guarded { body, revoked })
+    }
+}
+
+/// Jobs end with their tenant as answers do.
+impl Standing for TenantCache {
+    fn is_active<'a>(&'a self, tenant: &'a Tenant) -> BoxFuture<'a, bool> {
+        Box::pin(async {
+            // Where nobody knows, nobody is served.
+            let now = self.find(tenant.slug()).await.ok().flatten();
+            now.is_some_and(|now| now.id == tenant.id() && now.status == TenantStatus::Active)
+        })
+    }
+
+    fn revoked<'a>(&'a self, tenant: &'a Tenant) -> BoxFuture<'a, ()> {
+        let revocation = Revocation::new(tenant.clone(), self.clone());
+        Box::pin(async move { revocation.revoked().await })
     }
 }
 

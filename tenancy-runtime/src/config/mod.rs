@@ -91,8 +91,12 @@ pub struct Config {
     pub pool_timeout: Duration,
     /// Whether statements stay prepared between uses of a connection.
     pub prepared_statements: bool,
-    /// How long requests in flight get to finish at shutdown.
+    /// How long requests and jobs in flight get to finish at shutdown.
     pub shutdown_timeout: Duration,
+    /// How many jobs of tenants run at a time.
+    pub jobs: u32,
+    /// How many jobs wait for each tenant.
+    pub jobs_waiting: u32,
     /// Where the embedded database lives, if it is the one used.
     pub embedded: Embedded,
     /// How often tenants may come, and where that is counted.

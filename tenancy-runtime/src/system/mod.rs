@@ -33,6 +33,7 @@ use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::provision::Provisioner;
 
+pub use each::Progress;
 pub(crate) use extract::Configured;
 pub(crate) use trail::{Access, Event, check_actor, grant, verify};
 

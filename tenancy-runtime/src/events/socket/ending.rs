@@ -2,7 +2,7 @@ use axum::extract::ws::{CloseFrame, Message, close_code};
 
 use crate::error::{Error, Result};
 use crate::events::End;
-use crate::http;
+use crate::problem::said;
 
 /// The most bytes of a reason: a control frame has 125 of them.
 const LONGEST_REASON: usize = 123;
@@ -48,7 +48,7 @@ impl Ending {
             }
             Err(panic) => {
                 tracing::error!(
-                    panic = http::said(&*panic),
+                    panic = said(&*panic),
                     "a WebSocket's handler panicked"
                 );
                 Self::new(close_code::ERROR, "internal")

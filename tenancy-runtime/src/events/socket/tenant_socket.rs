@@ -21,17 +21,18 @@ use crate::events::{Delivery, End, Subscription};
 ///     text: String,
 /// }
 ///
+/// async fn store(db: TenantDb, note: Note) -> Result<Option<usize>> {
+///     let mut conn = db.conn().await?;
+///     // … stores it, and gives the connection back.
+/// #   drop(&mut conn);
+///     Ok(Some(note.text.len()))
+/// }
+///
 /// /// Sends every event of the tenant, and stores the notes that come.
 /// async fn notes(socket: TenantWebSocket, events: TenantEvents, db: TenantDb) -> Response {
 ///     socket.on_upgrade(async move |mut socket| {
 ///         let subscription = events.subscribe().await;
-///         let on_note = async |note: Note| -> Result<Option<usize>> {
-///             let mut conn = db.conn().await?;
-///             // … stores it, and gives the connection back.
-/// #           drop(&mut conn);
-///             Ok(Some(note.text.len()))
-///         };
-///         socket.exchange(subscription, on_note).await
+///         socket.exchange(subscription, |note| store(db.clone(), note)).await
 ///     })
 /// }
 /// ```
@@ -104,13 +105,16 @@ impl TenantSocket {
     ///
     /// Those of `on_message`, [`Error::InvalidInput`] for a message that does not read
     /// as `T`, and [`Error::Unavailable`] when the peer has gone.
-    pub async fn exchange<T, R>(
+    pub async fn exchange<T, F, R>(
         &mut self,
         mut subscription: Subscription,
-        mut on_message: impl AsyncFnMut(T) -> Result<Option<R>>,
+        // No `AsyncFnMut`: of what one borrows, the compiler does not see that it may
+        // go to another thread.
+        mut on_message: impl FnMut(T) -> F,
     ) -> Result<()>
     where
         T: DeserializeOwned,
+        F: Future<Output = Result<Option<R>>>,
         R: Serialize + Sync,
     {
         loop {
