@@ -10,10 +10,13 @@
 //!
 //! Beside that way stand [`model`] (tables and their DDL), [`plan`] (features, rates),
 //! [`provision`] (a tenant's life), `domains` (those that tenants bring), [`system`] (work
-//! across tenants), [`jobs`] (work of a tenant's beside requests), `secrets` (what is kept for a tenant, encrypted), `redis` (a connection
-//! that all requests share), `openapi` (what a program is told of the routes), [`config`], the management commands, and
+//! across tenants), [`jobs`] (work of a tenant's beside requests), `secrets` (what is kept
+//! for a tenant, encrypted), `redis` (a connection that all requests share), [`events`]
+//! (what is told to those who listen), [`admin`] (operators' routes), `openapi` (what a
+//! program is told of the routes), [`config`], the management commands, and
 //! [`app`], which wires everything.
 
+pub mod admin;
 pub mod admit;
 pub mod app;
 pub mod audit;
@@ -25,6 +28,7 @@ pub mod domains;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod error;
+pub mod events;
 #[cfg(feature = "forge")]
 #[doc(hidden)]
 pub mod forge;

@@ -21,6 +21,8 @@ pub use tenancy_runtime::db::{self, SystemConn, TenantConn, TenantDb};
 #[cfg(feature = "domains")]
 pub use tenancy_runtime::domains::{self, Domains};
 pub use tenancy_runtime::error::{self, Error, Result};
+#[doc = include_str!("../docs/live.md")]
+pub use tenancy_runtime::events;
 pub use tenancy_runtime::http::TenantConfig;
 pub use tenancy_runtime::isolation::{self, Isolation, Strategy};
 pub use tenancy_runtime::model::Owned;
@@ -43,7 +45,7 @@ pub mod testing {
     pub use tenancy_runtime::testing::*;
 }
 pub use tenancy_runtime::{
-    admit, audit, config, features, http, limit, model, plan, problem, quotas, registry,
+    admin, admit, audit, config, features, http, limit, model, plan, problem, quotas, registry,
 };
 
 #[cfg(feature = "openapi")]
@@ -58,6 +60,9 @@ pub mod prelude {
     #[cfg(feature = "domains")]
     pub use crate::Domains;
     pub use crate::audit::{Audit, AuditEvent};
+    #[cfg(feature = "ws")]
+    pub use crate::events::TenantWebSocket;
+    pub use crate::events::{EventStream, Events, TenantEvents};
     pub use crate::http::{Json, Path, Query};
     #[cfg(feature = "jwt")]
     pub use crate::resolve::Claims;

@@ -1,5 +1,6 @@
 //! Integration tests on real servers, started by `cargo xtask test`.
 
+mod admin;
 mod app;
 mod audit;
 mod bodies;

@@ -40,7 +40,7 @@ pub struct Revocation {
 }
 
 impl Revocation {
-    pub(super) fn new(tenant: Tenant, tenants: TenantCache) -> Self {
+    pub(crate) fn new(tenant: Tenant, tenants: TenantCache) -> Self {
         Self { tenant, tenants }
     }
 

@@ -15,6 +15,7 @@ use crate::db::TenantPool;
 #[cfg(feature = "domains")]
 use crate::domains::Domains;
 use crate::error::{Error, Result};
+use crate::events::{Carrier, Events};
 use crate::isolation::{Isolation, Strategy};
 use crate::jobs::{Bounds, Dispatcher};
 use crate::model::QUOTAS;
@@ -73,6 +74,8 @@ impl Tenancy {
         {
             tenancy.secrets = secrets_of(config, &data, &tenancy)?;
         }
+        let carrier = carrier(config, declared.name, &data)?;
+        tenancy.events = Events::new(carrier, tenancy.tenants.clone());
         #[cfg(feature = "domains")]
         {
             tenancy.domains = domains_of(config, declared, &data, &tenancy);
@@ -130,6 +133,7 @@ impl Tenancy {
             .standby(config.standby);
         Self {
             admission,
+            events: Events::new(None, tenants.clone()),
             provisioner,
             registry,
             tenants,
@@ -207,6 +211,16 @@ fn remembered(
         patience: config.pool_timeout,
         shared: shared.transpose()?,
     }))
+}
+
+/// What takes events to other processes: Redis, where there is one, or else the
+/// database, where a connection can be kept to listen on.
+fn carrier(config: &Config, application: &str, data: &Data) -> Result<Option<Carrier>> {
+    if let Some(url) = &config.rate_limits.redis_url {
+        return Ok(Some(Carrier::over_redis(url, application)?));
+    }
+    let login = data.own_connection.clone();
+    Ok(login.map(|login| Carrier::postgres(data.lookups.clone(), login)))
 }
 
 /// The secrets of tenants, where there are keys.

@@ -76,6 +76,7 @@ pub(super) fn router(
     #[cfg(feature = "domains")]
     let all = all.layer(Extension(domains::Configured(tenancy.domains.clone())));
     all.layer(Extension(tenancy.provisioner.clone()))
+        .layer(Extension(tenancy.events.clone()))
         .layer(Extension(Configured(tenancy.system.clone())))
         .layer(Extension(audit))
         .layer(CatchPanicLayer::custom(http::panicked))

@@ -2,6 +2,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::signal;
 use tokio::sync::oneshot;
@@ -14,7 +15,6 @@ use crate::cli::SecretsCommand;
 use crate::cli::{self, Command};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::jobs::Dispatcher;
 use crate::problem::Problem;
 
 impl App {
@@ -46,8 +46,7 @@ impl App {
                         return Ok(());
                     }
                 };
-                let jobs = tenancy.jobs.as_ref();
-                serve(&config, router, on_listen, signals, jobs).await?;
+                serve(&config, &tenancy, router, on_listen, signals).await?;
                 tenancy.stop().await
             }
             command => {
@@ -65,10 +64,10 @@ impl App {
 
 async fn serve(
     config: &Config,
+    tenancy: &Tenancy,
     router: Router,
     on_listen: OnListen,
     mut signals: StopSignals,
-    jobs: Option<&Dispatcher>,
 ) -> Result<()> {
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         Error::from(Problem::new(
@@ -87,14 +86,27 @@ async fn serve(
         let _ = stop.await;
     };
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    // What is small is sent at once: an event does not wait for the next one.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY");
+        }
+    });
     let serving = axum::serve(listener, service).with_graceful_shutdown(stop);
+    let serving = async {
+        serving.await?;
+        // A WebSocket is no request any more: it ends by itself.
+        tenancy.events().finish(config.shutdown_timeout).await;
+        Ok::<_, Error>(())
+    };
     let cut_off = async {
         signals.next().await;
         tracing::info!("stopping: no new requests and jobs, those that run are finished");
         let _ = stopping.send(());
-        if let Some(jobs) = jobs {
+        if let Some(jobs) = &tenancy.jobs {
             jobs.close();
         }
+        tenancy.events().stop();
         tokio::select! {
             () = tokio::time::sleep(config.shutdown_timeout) => tracing::warn!(
                 after = ?config.shutdown_timeout,
@@ -109,7 +121,7 @@ async fn serve(
     };
     let finished = async {
         serving.await?;
-        if let Some(jobs) = jobs {
+        if let Some(jobs) = &tenancy.jobs {
             jobs.idle().await;
         }
         Ok(())

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -10,6 +11,7 @@ use crate::domains::{self, Domains};
 #[cfg(feature = "embedded")]
 use crate::embedded::EmbeddedError;
 use crate::error::{Error, Result};
+use crate::events::Events;
 use crate::isolation::Isolation;
 use crate::jobs::{Dispatcher, JobNumbers};
 use crate::limit::Limits;
@@ -19,6 +21,9 @@ use crate::registry::{TenantCache, TenantRegistry};
 use crate::secrets::{self, Secrets};
 use crate::system::{self, SystemAccess};
 use crate::tenant::{NewTenant, Slug, Tenant};
+
+/// How long streams may take to end.
+const STREAMS: Duration = Duration::from_secs(2);
 
 /// The wired pieces of an application, without its routes: for tests and jobs.
 ///
@@ -49,6 +54,7 @@ pub struct Tenancy {
     pub(super) secrets: Option<Secrets>,
     #[cfg(feature = "domains")]
     pub(super) domains: Option<Domains>,
+    pub(super) events: Events,
     /// Hears of changed tenants and makes places for those to come, until this is
     /// dropped.
     pub(super) tending: JoinSet<()>,
@@ -124,6 +130,12 @@ impl Tenancy {
         self.domains.as_ref().ok_or_else(domains::not_configured)
     }
 
+    /// What is told to those who listen to a tenant.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
     /// How many names of tenants and domains this process remembers, those that
     /// nobody has included: at most `TENANCY_CACHE_SIZE`.
     #[must_use]
@@ -172,14 +184,16 @@ impl Tenancy {
         tables.databases().ok().map(TenantDatabases::pools)
     }
 
-    /// Cuts off the jobs that run, closes the pools, and stops the embedded database
-    /// if it is used. Routers must be dropped before, as their handlers hold the
-    /// pools.
+    /// Ends what streams, cuts off the jobs that run, closes the pools, and stops the
+    /// embedded database if it is used. Routers must be dropped before, as their
+    /// handlers hold the pools.
     ///
     /// # Errors
     ///
     /// [`Error::Internal`] when the embedded database does not stop in order.
     pub async fn stop(mut self) -> Result<()> {
+        self.events.stop();
+        self.events.finish(STREAMS).await;
         self.tending.shutdown().await;
         if let Some(jobs) = self.jobs.take() {
             jobs.stop().await;
@@ -192,6 +206,7 @@ impl Tenancy {
                 self.provisioner,
                 self.registry,
                 self.tenants,
+                self.events,
             ));
             #[cfg(feature = "encryption")]
             drop(self.secrets);

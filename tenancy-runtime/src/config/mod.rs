@@ -11,6 +11,7 @@
 //! (`config` reads a pool size of `yes` as 1 and `on` as a timeout of one
 //! second), quote the value in their errors and stop at the first.
 
+mod admin;
 mod database;
 mod encryption;
 mod jwt;
@@ -100,6 +101,10 @@ pub struct Config {
     pub embedded: Embedded,
     /// How often tenants may come, and where that is counted.
     pub rate_limits: RateLimits,
+    /// The bearer token of operators, if there is one.
+    pub admin_token: Option<SecretString>,
+    /// Whether [`OpenGuard`](crate::admin::OpenGuard) may be reached from elsewhere.
+    pub admin_open: bool,
     /// The keys that tenants' secrets are encrypted with; without there are none.
     #[cfg(feature = "encryption")]
     pub encryption_keys: Option<KeyRing>,

@@ -286,6 +286,8 @@ pub(super) fn config(
         jobs_waiting: reader.count(JOBS_WAITING, 1..=1_000_000, 1000),
         embedded: reader.embedded(EMBEDDED, defaults.embedded),
         rate_limits: super::limits::read(&mut reader),
+        admin_token: super::admin::token(&mut reader),
+        admin_open: reader.switch(ADMIN_OPEN, false),
         #[cfg(feature = "encryption")]
         encryption_keys,
     };

@@ -266,9 +266,21 @@ pub(super) const ENCRYPTION_KEY: Variable = variable(
      first encrypts, all of them decrypt.",
 );
 
+pub(super) const ADMIN_TOKEN: Variable = variable(
+    "TENANCY_ADMIN_TOKEN",
+    "none, and needed for admin = \"token\"",
+    "The bearer token of operators, of 32 characters or more without spaces.",
+);
+pub(super) const ADMIN_OPEN: Variable = variable(
+    "TENANCY_ADMIN_OPEN",
+    "false",
+    "Whether admin = \"open\" may listen on addresses that other machines reach: true where only \
+     those who may administer all tenants get to the port.",
+);
+
 /// Every variable, in the order in which people meet them. What is not here is
 /// refused as unknown.
-static VARIABLES: [Variable; 40] = [
+static VARIABLES: [Variable; 42] = [
     DATABASE_URL,
     OWNER_DATABASE_URL,
     SYSTEM_DATABASE_URL,
@@ -309,6 +321,8 @@ static VARIABLES: [Variable; 40] = [
     REDIS_URL,
     RATE_LIMIT_WITHOUT_REDIS,
     ENCRYPTION_KEY,
+    ADMIN_TOKEN,
+    ADMIN_OPEN,
 ];
 
 /// Every variable that an application reads, for `--help` and the docs.

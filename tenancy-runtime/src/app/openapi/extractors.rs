@@ -1,5 +1,7 @@
 //! What this crate's own extractors and answers say of themselves.
 
+#[cfg(feature = "ws")]
+use axum::http::StatusCode;
 use schemars::JsonSchema;
 
 use crate::admit::Revocation;
@@ -8,6 +10,9 @@ use crate::db::{TenantConn, TenantDb};
 #[cfg(feature = "domains")]
 use crate::domains::Domains;
 use crate::error::Error;
+#[cfg(feature = "ws")]
+use crate::events::TenantWebSocket;
+use crate::events::{EventStream, Events, TenantEvents};
 use crate::http::{FeatureGate, Json, Origin, Path, Query, RequireFeature, TenantConfig};
 use crate::limit::{RateLimitGate, RequireRateLimit};
 use crate::model::Owned;
@@ -33,13 +38,15 @@ macro_rules! silent {
 
 silent!(
     Audit,
+    Events,
     Origin,
     PathPrefix,
     Provisioner,
     Revocation,
     Tenant,
     TenantConn,
-    TenantDb
+    TenantDb,
+    TenantEvents,
 );
 #[cfg(feature = "domains")]
 silent!(Domains);
@@ -90,6 +97,23 @@ impl<S, G: RateLimitGate> Argument<S> for RequireRateLimit<G> {
                 retry_after: 0,
             })
             .note(format!("Each tenant may call it so often: {limit}."));
+    }
+}
+
+#[cfg(feature = "ws")]
+impl<S> Argument<S> for TenantWebSocket {
+    fn describe(operation: &mut Operation) {
+        operation
+            .answers_nothing(StatusCode::SWITCHING_PROTOCOLS)
+            .problem(&Error::OriginRefused)
+            .problem(&Error::InvalidInput(String::new()))
+            .note("Opens a WebSocket, of which nothing is said here.");
+    }
+}
+
+impl<H> Answer<H> for EventStream {
+    fn describe(operation: &mut Operation) {
+        operation.answers("text/event-stream");
     }
 }
 

@@ -1,0 +1,61 @@
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::{self, StreamExt as _};
+
+use super::event::{Delivery, MISSED, missed};
+use super::subscription::Subscription;
+
+/// After how much silence a comment is sent, so that nobody on the way takes the
+/// connection for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// After how long a client comes back whose stream has ended.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// The answer that streams a tenant's events to a client, as [server-sent events]:
+/// each with its id, its kind and its JSON. `missed` (`{"count": 3}`, or `null` where
+/// the number is not known) says that some were lost, also first of all to a client
+/// that comes back. Made by [`Subscription::into_sse`].
+///
+/// It ends when the tenant may be served no longer, and when the process stops.
+///
+/// [server-sent events]: https://html.spec.whatwg.org/multipage/server-sent-events.html
+#[derive(Debug)]
+#[must_use = "return it from the handler"]
+pub struct EventStream(Subscription);
+
+impl Subscription {
+    /// As an answer of server-sent events.
+    pub fn into_sse(self) -> EventStream {
+        EventStream(self)
+    }
+}
+
+impl IntoResponse for EventStream {
+    fn into_response(self) -> Response {
+        let first = sse::Event::default().retry(RETRY).comment("");
+        let events = stream::once(async { first }).chain(self.0.map(frame));
+        let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
+        let answer = Sse::new(events.map(Ok::<_, Infallible>)).keep_alive(keep_alive);
+        // Has nginx hand on what there is.
+        let unbuffered = (
+            HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        );
+        ([unbuffered], answer).into_response()
+    }
+}
+
+fn frame(delivery: Delivery) -> sse::Event {
+    match delivery {
+        Delivery::Event(event) => sse::Event::default()
+            .id(event.id().to_string())
+            .event(event.kind())
+            .data(event.json()),
+        Delivery::Missed { count } => sse::Event::default().event(MISSED).data(missed(count)),
+    }
+}
