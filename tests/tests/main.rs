@@ -19,6 +19,7 @@ mod joins;
 mod jwt;
 mod life;
 mod limits;
+mod live;
 mod migrations;
 mod openapi;
 mod owned;
