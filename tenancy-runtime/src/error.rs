@@ -47,6 +47,20 @@ pub enum Error {
     /// A page of another host asks for a WebSocket.
     #[error("a page of this origin may not open a WebSocket here")]
     OriginRefused,
+    /// Who is behind the request may not administer tenants.
+    #[error("not an operator")]
+    NotAnOperator,
+    /// A browser has sent the request for a page of another site, which may not use
+    /// the rights of who reads it.
+    #[error("{0}")]
+    CrossSite(String),
+    /// Tenants are looked up here and not changed: the process has no login of the
+    /// owner's.
+    #[error(
+        "this process changes no tenants, since TENANCY_OWNER_DATABASE_URL is not set for it: \
+         ask one for which it is, or use the commands where it is"
+    )]
+    ReadOnly,
     /// The tenant does not have the feature.
     #[error("Feature '{0}' is not available on your plan")]
     FeatureUnavailable(Feature),
@@ -175,6 +189,25 @@ impl Error {
         ))
     }
 
+    /// What the answer says beside the code, of many outcomes in one answer.
+    pub(crate) fn detail(&self) -> Option<String> {
+        self.parts().2
+    }
+
+    /// Tells the log what the answer does not.
+    pub(crate) fn log(&self) {
+        match self {
+            Self::Unavailable(cause) => tracing::warn!(%cause, "answered 503"),
+            Self::PlaceTaken(_)
+            | Self::CannotStart(_)
+            | Self::WrongTenant { .. }
+            | Self::Internal(_) => {
+                tracing::error!(error = %self, "answered 500");
+            }
+            _ => {}
+        }
+    }
+
     fn exceeded(&self) -> Option<Exceeded<'_>> {
         match self {
             Self::QuotaExceeded {
@@ -207,6 +240,13 @@ impl Error {
             Self::InvalidToken => (StatusCode::UNAUTHORIZED, "invalid_token", None),
             Self::NotAMember => (StatusCode::FORBIDDEN, "not_a_member", None),
             Self::OriginRefused => (StatusCode::FORBIDDEN, "origin_refused", None),
+            Self::NotAnOperator => (StatusCode::FORBIDDEN, "not_an_operator", None),
+            Self::CrossSite(detail) => (StatusCode::FORBIDDEN, "cross_site", Some(detail.clone())),
+            Self::ReadOnly => (
+                StatusCode::NOT_IMPLEMENTED,
+                "read_only",
+                Some(self.to_string()),
+            ),
             Self::FeatureUnavailable(_) => (
                 StatusCode::FORBIDDEN,
                 "feature_unavailable",
@@ -247,16 +287,7 @@ impl Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        match &self {
-            Self::Unavailable(cause) => tracing::warn!(%cause, "answered 503"),
-            Self::PlaceTaken(_)
-            | Self::CannotStart(_)
-            | Self::WrongTenant { .. }
-            | Self::Internal(_) => {
-                tracing::error!(error = %self, "answered 500");
-            }
-            _ => {}
-        }
+        self.log();
         let (status, code, detail) = self.parts();
         let title = status.canonical_reason().unwrap_or(code);
         let body = Body {

@@ -10,11 +10,13 @@
 //!
 //! Beside that way stand [`model`] (tables and their DDL), [`plan`] (features, rates),
 //! [`provision`] (a tenant's life), `domains` (those that tenants bring), [`system`] (work
-//! across tenants), `secrets` (what is kept for a tenant, encrypted), `redis` (a connection
-//! that all requests share), [`events`] (what is told to those who listen), `openapi`
-//! (what a program is told of the routes), [`config`], the management commands, and
+//! across tenants), [`jobs`] (work of a tenant's beside requests), `secrets` (what is kept
+//! for a tenant, encrypted), `redis` (a connection that all requests share), [`events`]
+//! (what is told to those who listen), [`admin`] (operators' routes), `openapi` (what a
+//! program is told of the routes), [`config`], the management commands, and
 //! [`app`], which wires everything.
 
+pub mod admin;
 pub mod admit;
 pub mod app;
 pub mod audit;
@@ -27,8 +29,12 @@ pub mod domains;
 pub mod embedded;
 pub mod error;
 pub mod events;
+#[cfg(feature = "forge")]
+#[doc(hidden)]
+pub mod forge;
 pub mod http;
 pub mod isolation;
+pub mod jobs;
 pub mod limit;
 pub mod model;
 #[cfg(feature = "openapi")]
@@ -45,6 +51,5 @@ pub mod secrets;
 pub mod system;
 pub mod tenant;
 #[cfg(feature = "testing")]
-#[doc(hidden)]
 pub mod testing;
 mod tls;

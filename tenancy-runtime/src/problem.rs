@@ -51,6 +51,13 @@ impl Problem {
     }
 }
 
+/// The message of a panic.
+pub(crate) fn said(payload: &(dyn std::any::Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
+}
+
 /// A value from outside, escaped and bounded, as it may end in a log.
 pub(crate) fn shown(value: &str) -> String {
     value

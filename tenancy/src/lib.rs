@@ -33,11 +33,19 @@ pub use tenancy_runtime::resolve::{self, HeaderResolver};
 pub use tenancy_runtime::secrets;
 pub use tenancy_runtime::system::{self, SystemAccess};
 pub use tenancy_runtime::tenant::{self, Tenant};
+pub mod jobs {
+    #![doc = include_str!("../docs/jobs.md")]
+
+    pub use tenancy_runtime::jobs::*;
+}
 #[cfg(feature = "testing")]
-#[doc(hidden)]
-pub use tenancy_runtime::testing;
+pub mod testing {
+    #![doc = include_str!("../docs/testing.md")]
+
+    pub use tenancy_runtime::testing::*;
+}
 pub use tenancy_runtime::{
-    admit, audit, config, features, http, limit, model, plan, problem, quotas, registry,
+    admin, admit, audit, config, features, http, limit, model, plan, problem, quotas, registry,
 };
 
 #[cfg(feature = "openapi")]
@@ -80,6 +88,10 @@ pub mod prelude {
     pub use serde_json::Value;
     pub use uuid::Uuid;
 }
+
+#[cfg(feature = "forge")]
+#[doc(hidden)]
+pub use tenancy_runtime::forge as __forge;
 
 /// What generated code calls. Not for hand-written code: it changes without notice.
 #[doc(hidden)]

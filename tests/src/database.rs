@@ -317,7 +317,7 @@ impl Database {
     }
 
     fn bind(&self, pool: &Pool, id: TenantId, locator: &Locator) -> TenantDb {
-        tenancy::testing::forge(pool, &self.shared, id, locator.clone())
+        tenancy::__forge::forge(pool, &self.shared, id, locator.clone())
             .expect("a place for its data")
     }
 

@@ -1,5 +1,6 @@
 //! Integration tests on real servers, started by `cargo xtask test`.
 
+mod admin;
 mod app;
 mod audit;
 mod bodies;
@@ -15,11 +16,14 @@ mod expanded;
 mod faults;
 mod grounds;
 mod interrupted;
+mod jobs;
 mod joins;
 mod jwt;
+mod kit;
 mod life;
 mod limits;
 mod live;
+mod matrix;
 mod migrations;
 mod openapi;
 mod owned;

@@ -12,6 +12,7 @@ use integration::http::{Login, Served, start};
 use integration::polls::polled;
 use serde_json::json;
 use tenancy::prelude::*;
+use tenancy::system::Progress;
 use tenancy::{App, Isolation, Strategy};
 
 use crate::shop::{self, NewTodo, Todo, todos};
@@ -423,8 +424,15 @@ async fn each_tenant_s_work_stays_with_it_in_every_layout() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_tenant_s_failure_neither_stops_nor_hides_the_others() {
     let (database, shop) = serve().await;
+    let mut told = Vec::new();
+    let progress = |progress: Progress<'_, usize>| {
+        let Progress {
+            slug, done, all, ..
+        } = progress;
+        told.push((slug.to_string(), progress.result.is_ok(), done, all));
+    };
     let results = system(&shop)
-        .for_each_tenant(WHO, WHY, 1, async |tenant, conn| {
+        .for_each_tenant_with_progress(WHO, WHY, 1, progress, async |tenant, conn| {
             let new = NewTodo {
                 id: None,
                 title: "added".to_owned(),
@@ -443,6 +451,12 @@ async fn one_tenant_s_failure_neither_stops_nor_hides_the_others() {
     assert!(matches!(results[0].1, Err(Error::Conflict(_))));
     assert!(matches!(results[1].1, Err(Error::Internal(_))));
     assert!(matches!(results[2].1, Ok(2)));
+    let expected = [(A, false, 1, 3), (B, false, 2, 3), (OWN, true, 3, 3)];
+    let told: Vec<_> = told
+        .iter()
+        .map(|(slug, ok, done, all)| (&**slug, *ok, *done, *all))
+        .collect();
+    assert_eq!(told, expected);
     for (slug, titles) in [(A, 1), (B, 1), (OWN, 2)] {
         let listed = shop.tenant(slug).get("/todos").await.json(200);
         assert_eq!(listed.as_array().unwrap().len(), titles, "{slug}");

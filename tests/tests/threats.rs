@@ -283,7 +283,7 @@ async fn what_looks_like_sql_is_data_to_the_setter() {
     let (tenant, _) = shop.tenancy.tenant(&A.parse().unwrap()).await.unwrap();
     let locator = tenant.record().locator.clone().unwrap();
     let shared = "shared".parse().unwrap();
-    let db = tenancy::testing::forge(&pool, &shared, tenant.id(), locator).unwrap();
+    let db = tenancy::__forge::forge(&pool, &shared, tenant.id(), locator).unwrap();
     let who = || diesel::dsl::sql::<diesel::sql_types::Text>("current_user::text");
     let mut conn = db.conn().await.unwrap();
     let role: String = diesel::select(who()).get_result(&mut conn).await.unwrap();

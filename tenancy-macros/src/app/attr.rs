@@ -32,6 +32,7 @@ pub(super) enum Key {
     Plans,
     Settings,
     Audit,
+    Admin,
     Embedded,
     Models,
     Migrations,
@@ -166,6 +167,7 @@ pub(super) const OPTIONS: Choices<Definition> = Choices {
             "settings = Settings",
         ),
         option("audit", Key::Audit, Shape::Choice, "audit = \"database\""),
+        option("admin", Key::Admin, Shape::Choice, "admin = \"token\""),
         option(
             "embedded",
             Key::Embedded,

@@ -7,7 +7,7 @@ use syn::LitStr;
 use crate::common::{Choices, Errors, did_you_mean};
 
 use super::attr::{Choice, Key, Written};
-use super::ir::{App, Audit, Embedded, Isolation, Strategy};
+use super::ir::{Admin, App, Audit, Embedded, Isolation, Strategy};
 use super::{lists, resolvers};
 
 #[derive(Clone, Copy)]
@@ -51,6 +51,7 @@ pub(super) fn check(written: &Written, errors: &mut Errors) -> Option<App> {
     let resolvers = resolvers::check(written, errors);
     let membership = resolvers::membership(written, errors);
     let audit = audit(written, errors);
+    let admin = admin(written, errors);
     let embedded = embedded(written, errors);
     let openapi = openapi(written, errors);
     needs_a_database(written, errors);
@@ -62,6 +63,7 @@ pub(super) fn check(written: &Written, errors: &mut Errors) -> Option<App> {
         plans: written.paths(Key::Plans).first().cloned(),
         settings: written.paths(Key::Settings).first().cloned(),
         audit: complete(written, &[Key::Audit], audit)?,
+        admin: complete(written, &[Key::Admin], admin)?,
         embedded: complete(written, &[Key::Embedded], embedded)?,
         models: written.paths(Key::Models).to_vec(),
         migrations: written.text(Key::Migrations).cloned(),
@@ -212,6 +214,21 @@ fn audit(written: &Written, errors: &mut Errors) -> Option<Audit> {
     } else {
         Audit::Log
     })
+}
+
+/// Whether the guard lets everybody through.
+const GUARDS: Choices<bool> = Choices {
+    what: "guard",
+    all: &[("token", false), ("open", true)],
+};
+
+fn admin(written: &Written, errors: &mut Errors) -> Option<Admin> {
+    let literal = match written.choices(Key::Admin).first()? {
+        Choice::Own(path) => return Some(Admin::Own(path.clone())),
+        Choice::Word(literal) => literal,
+    };
+    let open = GUARDS.pick(&literal.value(), literal, errors)?;
+    Some(if open { Admin::Open } else { Admin::Token })
 }
 
 /// Who gets the description of the routes: a check of one's own is a layer, and added

@@ -9,7 +9,7 @@ use syn::{Index, Path, ReturnType, Visibility};
 use crate::common::{Crate, Function};
 
 use super::ir::{
-    App, Audit, Embedded, Expected, Isolation, Jwt, Main, Membership, Resolver, Strategy,
+    Admin, App, Audit, Embedded, Expected, Isolation, Jwt, Main, Membership, Resolver, Strategy,
 };
 use super::main_function::starts_a_runtime;
 
@@ -90,6 +90,11 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         Audit::Log => quote!(#krate::audit::LogTrail),
         Audit::Own(path) => quote!(#path),
     });
+    let admin = app.admin.iter().map(|admin| match admin {
+        Admin::Open => quote!(#krate::admin::OpenGuard),
+        Admin::Token => quote!(#krate::admin::TokenGuard::default()),
+        Admin::Own(path) => quote!(#path),
+    });
     let embedded = app.embedded.iter().map(|embedded| match embedded {
         Embedded::Temporary(span) => {
             quote_spanned!(*span=> .embedded(#krate::__private::Embedded::Temporary))
@@ -118,6 +123,7 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         #(.plans::<#plans>())*
         #(.settings::<#settings>())*
         #(.audit(#audit))*
+        #(.admin(#admin))*
         #(#embedded)*
         #(.model::<#models>())*
         #(#migrations)*

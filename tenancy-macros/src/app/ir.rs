@@ -14,6 +14,7 @@ pub(super) struct App {
     /// The type of tenants' metadata.
     pub(super) settings: Option<Path>,
     pub(super) audit: Option<Audit>,
+    pub(super) admin: Option<Admin>,
     pub(super) embedded: Option<Embedded>,
     pub(super) models: Vec<Path>,
     /// The folder.
@@ -83,6 +84,13 @@ pub(super) enum Membership {
 pub(super) enum Audit {
     Database,
     Log,
+    Own(Path),
+}
+
+/// Who administers tenants.
+pub(super) enum Admin {
+    Open,
+    Token,
     Own(Path),
 }
 

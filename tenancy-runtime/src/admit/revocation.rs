@@ -12,6 +12,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::task::unconstrained;
 
 use crate::error::{Error, Result};
+use crate::jobs::Standing;
 use crate::registry::TenantCache;
 use crate::tenant::{Tenant, TenantStatus};
 
@@ -61,13 +62,10 @@ impl Revocation {
             // Before it is looked up: a change after that is seen.
             changes.borrow_and_update();
             asks.store(true, Ordering::Release);
-            let found = self.tenants.find(self.tenant.slug()).await;
+            let active = self.tenants.is_active(&self.tenant).await;
             asks.store(false, Ordering::Release);
-            match found {
-                Ok(Some(now))
-                    if now.id == self.tenant.id() && now.status == TenantStatus::Active => {}
-                // Where nobody knows, nobody is served.
-                Ok(_) | Err(_) => return,
+            if !active {
+                return;
             }
             tokio::select! {
                 _ = changes.changed() => {}
@@ -92,6 +90,22 @@ impl Revocation {
             revoked,
             asks,
         })
+    }
+}
+
+/// Jobs end with their tenant as answers do.
+impl Standing for TenantCache {
+    fn is_active<'a>(&'a self, tenant: &'a Tenant) -> BoxFuture<'a, bool> {
+        Box::pin(async {
+            // Where nobody knows, nobody is served.
+            let now = self.find(tenant.slug()).await.ok().flatten();
+            now.is_some_and(|now| now.id == tenant.id() && now.status == TenantStatus::Active)
+        })
+    }
+
+    fn revoked<'a>(&'a self, tenant: &'a Tenant) -> BoxFuture<'a, ()> {
+        let revocation = Revocation::new(tenant.clone(), self.clone());
+        Box::pin(async move { revocation.revoked().await })
     }
 }
 

@@ -14,6 +14,7 @@ use tower::{Layer, Service};
 use super::declared::Declared;
 use super::start::OnListen;
 use super::tenancy::Tenancy;
+use crate::admin::OperatorGuard;
 use crate::admit::Membership;
 use crate::audit::AuditSink;
 use crate::cli::{self, Command};
@@ -154,6 +155,21 @@ impl App {
     pub fn audit(mut self, sink: impl AuditSink) -> Self {
         self.declared.models.extend(sink.table());
         self.declared.audit = Some(Arc::new(sink));
+        self
+    }
+
+    /// Adds operators' routes below `/admin/tenants`, for those whom `guard` lets
+    /// through; without this there are none.
+    ///
+    /// ```
+    /// use tenancy_runtime::admin::TokenGuard;
+    /// use tenancy_runtime::app::App;
+    ///
+    /// // Who has the token of TENANCY_ADMIN_TOKEN.
+    /// let app = App::new("shop", "1.0.0").admin(TokenGuard::default());
+    /// ```
+    pub fn admin(mut self, guard: impl OperatorGuard) -> Self {
+        self.declared.admin = Some(Box::new(guard));
         self
     }
 
@@ -332,6 +348,15 @@ impl App {
     pub fn on_listen(mut self, hook: impl FnOnce(SocketAddr) + Send + 'static) -> Self {
         self.on_listen = Some(Box::new(hook));
         self
+    }
+
+    /// The handlers that are listed, as `GET /todos/{id}`, in their order; those of
+    /// merged routers are not known.
+    #[must_use]
+    pub fn routes(&self) -> Vec<String> {
+        let specs = self.declared.routes.iter().map(|route| route.spec);
+        let names = specs.map(|spec| format!("{} {}", spec.method.as_str(), spec.path));
+        names.collect()
     }
 
     /// Starts without listening, with a configuration that is given: the tenancy

@@ -17,6 +17,7 @@ use crate::domains::Domains;
 use crate::error::{Error, Result};
 use crate::events::{Carrier, Events};
 use crate::isolation::{Isolation, Strategy};
+use crate::jobs::{Bounds, Dispatcher};
 use crate::model::QUOTAS;
 use crate::problem::Problem;
 use crate::provision::{Provisioner, Tables, migrations};
@@ -53,7 +54,11 @@ impl Tenancy {
             .with_migrations(declared.migrations)
             .with_exempt(declared.exempt.clone());
         let databases = upkeep::tenant_databases(config, &data, &tables);
+        let tenants = look_ups(config, declared, &registry)?;
+        let bounds = Bounds::new(config.jobs, config.jobs_waiting);
+        let jobs = Dispatcher::start(bounds, Arc::new(tenants.clone()));
         let pool = TenantPool::new(data.app.clone(), shared)
+            .with_jobs(jobs.jobs().clone())
             .with_databases(databases.as_ref().map(|all| all.pools().clone()))
             .with_plans(declared.plans.clone());
         let tables = tables.with_databases(databases);
@@ -62,7 +67,9 @@ impl Tenancy {
         }
         standby_works(config, &*registry, &tables)?;
         let tables = Some((isolation.clone(), tables));
-        let mut tenancy = Self::of(config, declared, registry, tables.clone(), Some(&pool))?;
+        let known = (registry, tenants);
+        let mut tenancy = Self::of(config, declared, known, tables.clone(), Some(&pool));
+        tenancy.jobs = Some(jobs);
         #[cfg(feature = "encryption")]
         {
             tenancy.secrets = secrets_of(config, &data, &tenancy)?;
@@ -98,20 +105,18 @@ impl Tenancy {
         }
         let registry = declared.registry.clone();
         let registry = registry.unwrap_or_else(|| Arc::new(MemoryRegistry::new()));
-        Self::of(config, declared, registry, None, None)
+        let tenants = look_ups(config, declared, &registry)?;
+        Ok(Self::of(config, declared, (registry, tenants), None, None))
     }
 
     /// The pieces that stand with and without a database.
     fn of(
         config: &Config,
         declared: &Declared,
-        registry: Arc<dyn TenantRegistry>,
+        (registry, tenants): (Arc<dyn TenantRegistry>, TenantCache),
         tables: Option<(Isolation, Tables)>,
         pool: Option<&TenantPool>,
-    ) -> Result<Self> {
-        keep_domains(config, &*registry)?;
-        let remembered = remembered(config, declared.name, &*registry)?;
-        let tenants = TenantCache::new(Arc::clone(&registry), remembered);
+    ) -> Self {
         let ways = config.resolution.iter();
         let resolver = Chain::new(ways.map(|way| way.connected(&tenants)).collect());
         let mut admission = Admission::new(Arc::new(resolver), tenants.clone(), pool.cloned())
@@ -126,7 +131,7 @@ impl Tenancy {
             .remembered(tenants.clone())
             .max_tenants(config.max_tenants)
             .standby(config.standby);
-        Ok(Self {
+        Self {
             admission,
             events: Events::new(None, tenants.clone()),
             provisioner,
@@ -139,9 +144,21 @@ impl Tenancy {
             #[cfg(feature = "domains")]
             domains: None,
             tending: JoinSet::new(),
+            jobs: None,
             data: None,
-        })
+        }
     }
+}
+
+/// Who tenants are, as this process remembers it.
+fn look_ups(
+    config: &Config,
+    declared: &Declared,
+    registry: &Arc<dyn TenantRegistry>,
+) -> Result<TenantCache> {
+    keep_domains(config, &**registry)?;
+    let remembered = remembered(config, declared.name, &**registry)?;
+    Ok(TenantCache::new(Arc::clone(registry), remembered))
 }
 
 /// Places on standby are listed in the registry and made by the owner.

@@ -6,6 +6,7 @@ use super::builder::Route;
 #[cfg(feature = "openapi")]
 use super::openapi;
 use super::{limits, mistakes};
+use crate::admin::OperatorGuard;
 use crate::admit::Membership;
 use crate::audit::AuditSink;
 use crate::config::Config;
@@ -25,6 +26,7 @@ pub(super) struct Declared {
     pub(super) name: &'static str,
     pub(super) membership: Option<Arc<dyn Membership>>,
     pub(super) audit: Option<Arc<dyn AuditSink>>,
+    pub(super) admin: Option<Box<dyn OperatorGuard>>,
     pub(super) registry: Option<Arc<dyn TenantRegistry>>,
     #[cfg(feature = "domains")]
     pub(super) domain_proofs: Vec<Arc<dyn DomainProof>>,
@@ -46,6 +48,7 @@ impl Declared {
             name,
             membership: None,
             audit: None,
+            admin: None,
             registry: None,
             #[cfg(feature = "domains")]
             domain_proofs: Vec::new(),
@@ -63,7 +66,7 @@ impl Declared {
     }
 
     /// What is wrong between its parts and what is configured.
-    pub(super) fn problems(&self, config: &Config) -> Vec<Problem> {
+    pub(super) fn problems(&mut self, config: &Config) -> Vec<Problem> {
         let ways = &config.resolution;
         let mut problems = mistakes::problems(&self.routes, &self.models);
         problems.extend(mistakes::hidden_routes(&self.routes, ways));
@@ -74,10 +77,23 @@ impl Declared {
             problems.extend(mistakes::unrecorded(&self.routes));
         }
         problems.extend(limits::problems(config, &self.routes));
+        problems.extend(self.problems_of_admin(config));
         problems.extend(mistakes::quotas(&self.models, self.plans.as_deref()));
         if let Some(plans) = &self.plans {
             problems.extend(mistakes::plans(plans, config.isolation.as_ref()));
         }
+        problems
+    }
+
+    /// The guard reads what is configured for it.
+    fn problems_of_admin(&mut self, config: &Config) -> Vec<Problem> {
+        let Some(guard) = &mut self.admin else {
+            return mistakes::admin_without_a_guard(config)
+                .into_iter()
+                .collect();
+        };
+        let mut problems = guard.prepare(config);
+        problems.extend(mistakes::hidden_admin(&config.resolution));
         problems
     }
 }

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use axum::Router;
 
 use super::builder::Route;
+use crate::admin;
+use crate::config::Config;
 use crate::http::{self, TenantUse};
 use crate::isolation::Isolation;
 use crate::model::ModelDef;
@@ -70,6 +72,41 @@ pub(super) fn hidden_routes(routes: &[Route], ways: &[Resolution]) -> Vec<Proble
             )
         })
         .collect()
+}
+
+/// Operators' routes that look like a tenant's path.
+pub(super) fn hidden_admin(ways: &[Resolution]) -> Option<Problem> {
+    ways.iter().find_map(|way| match way {
+        Resolution::Path(resolver) => {
+            let rest = admin::PREFIX.strip_prefix(resolver.prefix())?;
+            rest.starts_with('/').then(|| {
+                Problem::new(
+                    format!("the operators' routes below `{}`", admin::PREFIX),
+                    format!(
+                        "are never reached: what follows `{}/` is the name of a tenant",
+                        resolver.prefix()
+                    ),
+                    "name another prefix for tenants' paths",
+                )
+            })
+        }
+        _ => None,
+    })
+}
+
+/// What is configured for operators' routes, where there are none.
+pub(super) fn admin_without_a_guard(config: &Config) -> Option<Problem> {
+    let set = [
+        ("TENANCY_ADMIN_TOKEN", config.admin_token.is_some()),
+        ("TENANCY_ADMIN_OPEN", config.admin_open),
+    ];
+    let (name, _) = set.into_iter().find(|(_, set)| *set)?;
+    Some(Problem::new(
+        name,
+        "is set, and the application has no operators' routes",
+        "choose a guard for them with admin = \"token\" in the application's attribute, or \
+         unset it",
+    ))
 }
 
 /// Quotas of models that plans say nothing of, and those that two models count for.

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::domains;
 use crate::error::Result;
 use crate::http::{self, OriginLayer, TenantUse};
-use crate::problem::Problem;
+use crate::problem::{Problem, said};
 use crate::resolve::{Resolution, StripPrefixLayer};
 #[cfg(feature = "encryption")]
 use crate::secrets;
@@ -27,7 +27,7 @@ pub(super) fn wired(wire: impl FnOnce() -> Router) -> Result<Router> {
     catch_unwind(AssertUnwindSafe(wire)).map_err(|panic| {
         Problem::new(
             "the application's routes",
-            http::said(&*panic),
+            said(&*panic),
             "give each method and path to one handler, among `routes(…)` and all routers that \
              are merged",
         )

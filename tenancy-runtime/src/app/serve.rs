@@ -21,7 +21,8 @@ impl App {
     /// Does what the command line asks for; without arguments that is to serve,
     /// until Ctrl-C or SIGTERM. Then no new connection is taken, requests that
     /// run are finished within `TENANCY_SHUTDOWN_TIMEOUT` or until a second
-    /// signal, and the pools close.
+    /// signal, jobs that run likewise, those that wait are not begun, and the pools
+    /// close.
     ///
     /// # Errors
     ///
@@ -92,32 +93,40 @@ async fn serve(
         }
     });
     let serving = axum::serve(listener, service).with_graceful_shutdown(stop);
-    let serving = async {
-        serving.await?;
-        // A WebSocket is no request any more: it ends by itself.
-        tenancy.events().finish(config.shutdown_timeout).await;
-        Ok::<_, Error>(())
-    };
+    let jobs = tenancy.jobs.as_ref();
     let cut_off = async {
         signals.next().await;
-        tracing::info!("stopping: no new requests, those that run are finished");
+        tracing::info!("stopping: no new requests and jobs, those that run are finished");
         let _ = stopping.send(());
         tenancy.events().stop();
+        if let Some(jobs) = jobs {
+            jobs.close();
+        }
         tokio::select! {
             () = tokio::time::sleep(config.shutdown_timeout) => tracing::warn!(
                 after = ?config.shutdown_timeout,
-                "requests that still run are cut off"
+                "requests and jobs that still run are cut off"
             ),
             () = signals.next() => {
-                tracing::warn!("told to stop again: requests that still run are cut off");
+                tracing::warn!(
+                    "told to stop again: requests and jobs that still run are cut off"
+                );
             }
         }
     };
+    let finished = async {
+        serving.await?;
+        // A WebSocket is no request any more: it ends by itself.
+        tenancy.events().finish(config.shutdown_timeout).await;
+        if let Some(jobs) = jobs {
+            jobs.idle().await;
+        }
+        Ok(())
+    };
     tokio::select! {
-        outcome = serving => outcome?,
-        () = cut_off => {}
+        outcome = finished => outcome,
+        () = cut_off => Ok(()),
     }
-    Ok(())
 }
 
 /// Ctrl-C, and SIGTERM where there is one. They are heard from the moment this

@@ -7,9 +7,11 @@ use super::builder::App;
 use super::openapi;
 use super::tenancy::Tenancy;
 use super::{limits, router, upkeep};
+use crate::admin;
 use crate::audit;
 use crate::config::Config;
 use crate::error::Result;
+use crate::http::TenantUse;
 
 /// What calls when the application listens.
 pub(super) type OnListen = Option<Box<dyn FnOnce(SocketAddr) + Send>>;
@@ -39,6 +41,12 @@ impl App {
             tracing::error!("{problem}");
         }
         tenancy.start_tending().await?;
+        if let Some(guard) = declared.admin.take() {
+            let tenants = tenancy.data.as_ref().map(|(pool, ..)| pool.clone());
+            let sink = declared.audit.as_deref();
+            let admin = admin::router(guard.into(), &tenancy.provisioner, tenants, sink);
+            declared.routers.push((TenantUse::None, admin));
+        }
         let audit = audit::Configured(declared.audit.take());
         let router = router::wired(|| {
             #[cfg(feature = "openapi")]

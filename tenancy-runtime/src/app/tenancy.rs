@@ -13,6 +13,7 @@ use crate::embedded::EmbeddedError;
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::isolation::Isolation;
+use crate::jobs::{Dispatcher, JobNumbers};
 use crate::limit::Limits;
 use crate::provision::{Provisioner, Tables, TenantDatabases};
 use crate::registry::{TenantCache, TenantRegistry};
@@ -57,6 +58,8 @@ pub struct Tenancy {
     /// Hears of changed tenants and makes places for those to come, until this is
     /// dropped.
     pub(super) tending: JoinSet<()>,
+    /// What begins tenants' jobs, where there is a database.
+    pub(super) jobs: Option<Dispatcher>,
     pub(super) data: Option<(TenantPool, Tables, Isolation, Data)>,
 }
 
@@ -168,6 +171,12 @@ impl Tenancy {
         self.data.as_ref().map(|(_, _, _, data)| data.app.numbers())
     }
 
+    /// How many jobs of tenants there are in this process, if there is a database.
+    #[must_use]
+    pub fn jobs(&self) -> Option<JobNumbers> {
+        self.jobs.as_ref().map(|jobs| jobs.jobs().numbers())
+    }
+
     /// The pools of tenants' own databases, for a look at their connections.
     #[must_use]
     pub fn databases(&self) -> Option<&Databases> {
@@ -175,8 +184,9 @@ impl Tenancy {
         tables.databases().ok().map(TenantDatabases::pools)
     }
 
-    /// Ends what streams, closes the pools, and stops the embedded database if it is used. Routers
-    /// must be dropped before, as their handlers hold the pools.
+    /// Ends what streams, cuts off the jobs that run, closes the pools, and stops the
+    /// embedded database if it is used. Routers must be dropped before, as their
+    /// handlers hold the pools.
     ///
     /// # Errors
     ///
@@ -185,6 +195,9 @@ impl Tenancy {
         self.events.stop();
         self.events.finish(STREAMS).await;
         self.tending.shutdown().await;
+        if let Some(jobs) = self.jobs.take() {
+            jobs.stop().await;
+        }
         #[cfg(feature = "embedded")]
         if let Some((.., mut data)) = self.data {
             let embedded = data.embedded.take();

@@ -91,6 +91,7 @@ impl AuditEvent {
 
 /// What happened, when, and who is behind it.
 #[derive(Debug, Clone, PartialEq, Serialize, diesel::Queryable)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct AuditEntry {
     /// The key.

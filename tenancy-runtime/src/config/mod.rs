@@ -11,6 +11,7 @@
 //! (`config` reads a pool size of `yes` as 1 and `on` as a timeout of one
 //! second), quote the value in their errors and stop at the first.
 
+mod admin;
 mod database;
 mod encryption;
 mod jwt;
@@ -90,12 +91,20 @@ pub struct Config {
     pub pool_timeout: Duration,
     /// Whether statements stay prepared between uses of a connection.
     pub prepared_statements: bool,
-    /// How long requests in flight get to finish at shutdown.
+    /// How long requests and jobs in flight get to finish at shutdown.
     pub shutdown_timeout: Duration,
+    /// How many jobs of tenants run at a time.
+    pub jobs: u32,
+    /// How many jobs wait for each tenant.
+    pub jobs_waiting: u32,
     /// Where the embedded database lives, if it is the one used.
     pub embedded: Embedded,
     /// How often tenants may come, and where that is counted.
     pub rate_limits: RateLimits,
+    /// The bearer token of operators, if there is one.
+    pub admin_token: Option<SecretString>,
+    /// Whether [`OpenGuard`](crate::admin::OpenGuard) may be reached from elsewhere.
+    pub admin_open: bool,
     /// The keys that tenants' secrets are encrypted with; without there are none.
     #[cfg(feature = "encryption")]
     pub encryption_keys: Option<KeyRing>,

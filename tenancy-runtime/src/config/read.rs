@@ -241,6 +241,7 @@ pub(super) fn config(
     let listen = reader.address(LISTEN, SocketAddr::from(([127, 0, 0, 1], 8000)));
     let isolation = reader.isolation(ISOLATION_STRATEGY, defaults.isolation);
     let resolution = super::resolution::read(&mut reader, defaults.resolution);
+    let pool_size = reader.count(POOL_SIZE, 1..=1000, 10);
     let standby = reader.standby(STANDBY, isolation.as_ref());
     #[cfg(feature = "encryption")]
     let encryption_keys = super::encryption::read(&mut reader, isolation.is_some());
@@ -265,7 +266,7 @@ pub(super) fn config(
         cache_second_level: second_level(&mut reader),
         max_tenants: reader.limit(MAX_TENANTS),
         standby,
-        pool_size: reader.count(POOL_SIZE, 1..=1000, 10),
+        pool_size,
         database_pool_size: reader.count(DATABASE_POOL_SIZE, 1..=1000, 4),
         max_connections: reader.count(MAX_CONNECTIONS, 1..=10_000, 50),
         pool_idle_timeout: reader.seconds(
@@ -280,8 +281,13 @@ pub(super) fn config(
         ),
         prepared_statements: reader.switch(PREPARED_STATEMENTS, true),
         shutdown_timeout: reader.seconds(SHUTDOWN_TIMEOUT, Duration::ZERO, Duration::from_secs(30)),
+        // The other half of the connections is for requests.
+        jobs: reader.count(JOBS, 1..=1000, (pool_size / 2).max(1)),
+        jobs_waiting: reader.count(JOBS_WAITING, 1..=1_000_000, 1000),
         embedded: reader.embedded(EMBEDDED, defaults.embedded),
         rate_limits: super::limits::read(&mut reader),
+        admin_token: super::admin::token(&mut reader),
+        admin_open: reader.switch(ADMIN_OPEN, false),
         #[cfg(feature = "encryption")]
         encryption_keys,
     };

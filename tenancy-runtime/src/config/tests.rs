@@ -46,6 +46,7 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!(config.pool_timeout, Duration::from_secs(5));
     assert!(config.prepared_statements);
     assert_eq!(config.shutdown_timeout, Duration::from_secs(30));
+    assert_eq!((config.jobs, config.jobs_waiting), (5, 1000));
     assert_eq!(config.embedded, Embedded::Folder("./.tenancy".into()));
 }
 
@@ -83,6 +84,8 @@ fn every_variable_of_the_table_is_read() {
         ("TENANCY_POOL_TIMEOUT", "0.25"),
         ("TENANCY_PREPARED_STATEMENTS", "False"),
         ("TENANCY_SHUTDOWN_TIMEOUT", " 0 "),
+        ("TENANCY_JOBS", "7"),
+        ("TENANCY_JOBS_WAITING", "50"),
         ("TENANCY_EMBEDDED", "temporary"),
         ("TENANCY_ENABLE_RATE_LIMITING", "TRUE"),
         ("TENANCY_RATE_LIMIT_PER_MINUTE", "600"),
@@ -135,6 +138,7 @@ fn every_variable_of_the_table_is_read() {
     assert_eq!(config.pool_timeout, Duration::from_millis(250));
     assert!(!config.prepared_statements);
     assert_eq!(config.shutdown_timeout, Duration::ZERO);
+    assert_eq!((config.jobs, config.jobs_waiting), (7, 50));
     assert_eq!(config.embedded, Embedded::Temporary);
 }
 

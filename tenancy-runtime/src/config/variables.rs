@@ -219,7 +219,17 @@ pub(super) const STANDBY: Variable = variable(
 pub(super) const SHUTDOWN_TIMEOUT: Variable = variable(
     "TENANCY_SHUTDOWN_TIMEOUT",
     "30",
-    "Seconds that requests in flight get to finish at shutdown; 0 does not wait.",
+    "Seconds that requests and jobs in flight get to finish at shutdown; 0 does not wait.",
+);
+pub(super) const JOBS: Variable = variable(
+    "TENANCY_JOBS",
+    "half of TENANCY_POOL_SIZE",
+    "How many jobs of tenants run at a time, 1 to 1000; one tenant has at most half of the places.",
+);
+pub(super) const JOBS_WAITING: Variable = variable(
+    "TENANCY_JOBS_WAITING",
+    "1000",
+    "How many jobs wait for each tenant, 1 to 1000000; more are refused with 503.",
 );
 pub(super) const EMBEDDED: Variable = variable(
     "TENANCY_EMBEDDED",
@@ -256,9 +266,21 @@ pub(super) const ENCRYPTION_KEY: Variable = variable(
      first encrypts, all of them decrypt.",
 );
 
+pub(super) const ADMIN_TOKEN: Variable = variable(
+    "TENANCY_ADMIN_TOKEN",
+    "none, and needed for admin = \"token\"",
+    "The bearer token of operators, of 32 characters or more without spaces.",
+);
+pub(super) const ADMIN_OPEN: Variable = variable(
+    "TENANCY_ADMIN_OPEN",
+    "false",
+    "Whether admin = \"open\" may listen on addresses that other machines reach: true where only \
+     those who may administer all tenants get to the port.",
+);
+
 /// Every variable, in the order in which people meet them. What is not here is
 /// refused as unknown.
-static VARIABLES: [Variable; 38] = [
+static VARIABLES: [Variable; 42] = [
     DATABASE_URL,
     OWNER_DATABASE_URL,
     SYSTEM_DATABASE_URL,
@@ -291,12 +313,16 @@ static VARIABLES: [Variable; 38] = [
     POOL_TIMEOUT,
     PREPARED_STATEMENTS,
     SHUTDOWN_TIMEOUT,
+    JOBS,
+    JOBS_WAITING,
     EMBEDDED,
     ENABLE_RATE_LIMITING,
     RATE_LIMIT_PER_MINUTE,
     REDIS_URL,
     RATE_LIMIT_WITHOUT_REDIS,
     ENCRYPTION_KEY,
+    ADMIN_TOKEN,
+    ADMIN_OPEN,
 ];
 
 /// Every variable that an application reads, for `--help` and the docs.

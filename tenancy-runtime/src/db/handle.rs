@@ -1,3 +1,4 @@
+use std::panic::Location;
 use std::sync::Arc;
 
 use super::conn::TenantConn;
@@ -5,6 +6,7 @@ use super::databases::Databases;
 use super::pool::Pool;
 use crate::error::{Error, Result};
 use crate::isolation::Scope;
+use crate::jobs::{JobHandle, Jobs};
 use crate::plan::Catalog;
 use crate::tenant::{DatabaseAddress, Locator, SchemaName, Tenant, TenantRecord};
 
@@ -15,6 +17,7 @@ pub struct TenantPool {
     shared: SchemaName,
     databases: Option<Databases>,
     plans: Option<Arc<Catalog>>,
+    jobs: Option<Jobs>,
 }
 
 impl TenantPool {
@@ -26,6 +29,7 @@ impl TenantPool {
             shared,
             databases: None,
             plans: None,
+            jobs: None,
         }
     }
 
@@ -40,6 +44,13 @@ impl TenantPool {
     #[must_use]
     pub(crate) fn with_plans(mut self, plans: Option<Arc<Catalog>>) -> Self {
         self.plans = plans;
+        self
+    }
+
+    /// Where its handles hand in jobs.
+    #[must_use]
+    pub(crate) fn with_jobs(mut self, jobs: Jobs) -> Self {
+        self.jobs = Some(jobs);
         self
     }
 
@@ -73,6 +84,7 @@ impl TenantPool {
                 scope: self.pool.with_role(scope),
                 source: Source::Pool(self.pool.clone()),
                 tenant,
+                jobs: self.jobs.clone(),
             });
         };
         let databases = self.databases.clone().ok_or_else(|| {
@@ -85,6 +97,7 @@ impl TenantPool {
             scope,
             source: Source::Database(databases, address.clone(), schema.clone()),
             tenant,
+            jobs: self.jobs.clone(),
         })
     }
 
@@ -99,20 +112,18 @@ impl TenantPool {
     }
 }
 
-/// A handle bound to one tenant that hands out [`TenantConn`]s: cheap to clone
-/// and free to move into spawned jobs. It holds no connection itself.
+/// A handle bound to one tenant that hands out [`TenantConn`]s and takes
+/// [jobs](Self::spawn): cheap to clone and free to move. It holds no connection
+/// itself.
 ///
 /// ```
 /// use diesel_async::RunQueryDsl;
 /// use tenancy_runtime::db::TenantDb;
 ///
 /// /// In a handler, `TenantDb` is an extractor.
-/// async fn later(db: TenantDb) {
-///     tokio::spawn(async move {
-///         let mut conn = db.conn().await?;
-///         diesel::sql_query("DELETE FROM \"tenant\".notes").execute(&mut conn).await?;
-///         Ok::<(), tenancy_runtime::error::Error>(())
-///     });
+/// async fn count(db: TenantDb) -> tenancy_runtime::error::Result<usize> {
+///     let mut conn = db.conn().await?;
+///     Ok(diesel::sql_query("SELECT 1 FROM \"tenant\".notes").execute(&mut conn).await?)
 /// }
 /// ```
 #[derive(Debug, Clone)]
@@ -120,6 +131,7 @@ pub struct TenantDb {
     source: Source,
     scope: Scope,
     tenant: Tenant,
+    jobs: Option<Jobs>,
 }
 
 /// Where sessions come from.
@@ -145,5 +157,47 @@ impl TenantDb {
         };
         let tenant = Some(self.tenant.clone());
         Ok(TenantConn::new(session, self.scope.clone(), tenant))
+    }
+
+    /// Has `work` done for this tenant, beside the requests: it outlives the one that
+    /// hands it in. It waits for its turn ([`jobs`](crate::jobs)) without a
+    /// connection, and gets this handle to work with.
+    ///
+    /// It begins only while its tenant is active, and is dropped at its next await when
+    /// the tenant no longer is. Its panics and errors are in the log, whether or not
+    /// anybody awaits the [`JobHandle`]. It does not survive its process.
+    ///
+    /// ```
+    /// use axum::http::StatusCode;
+    /// use diesel_async::RunQueryDsl;
+    /// use tenancy_runtime::db::TenantDb;
+    /// use tenancy_runtime::error::Result;
+    ///
+    /// /// In a handler, `TenantDb` is an extractor.
+    /// async fn tidy(db: TenantDb) -> Result<StatusCode> {
+    ///     db.spawn(async |db: TenantDb| {
+    ///         let mut conn = db.conn().await?;
+    ///         let sql = "DELETE FROM \"tenant\".notes WHERE text = ''";
+    ///         Ok(diesel::sql_query(sql).execute(&mut conn).await?)
+    ///     })?;
+    ///     Ok(StatusCode::ACCEPTED)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when as many jobs of the tenant wait as may, and when the
+    /// application stops.
+    #[track_caller]
+    pub fn spawn<T, F>(&self, work: impl FnOnce(Self) -> F + Send + 'static) -> Result<JobHandle<T>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let jobs = self.jobs.as_ref().ok_or_else(|| {
+            Error::internal("a handle that no application has handed out takes no jobs")
+        })?;
+        let db = self.clone();
+        jobs.take(&self.tenant, Location::caller(), move || work(db))
     }
 }

@@ -5,6 +5,7 @@ use std::any::Any;
 use axum::response::{IntoResponse, Response};
 
 use crate::error::Error;
+use crate::problem::said;
 
 /// For paths that no route has.
 pub(crate) async fn not_found() -> Error {
@@ -23,11 +24,4 @@ pub(crate) async fn method_not_allowed() -> Error {
 /// For handlers that panicked. What they said stays in the log.
 pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Response {
     Error::internal(format!("a handler panicked: {}", said(&*payload))).into_response()
-}
-
-/// The message of a panic.
-pub(crate) fn said(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("no message")
 }

@@ -14,7 +14,7 @@ mod tenant_config;
 
 pub use body::{Json, Path, Query};
 pub(crate) use extract::{RequestTenant, carried, refuse_for_tenants};
-pub(crate) use fallback::{method_not_allowed, not_found, panicked, said};
+pub(crate) use fallback::{method_not_allowed, not_found, panicked};
 pub use gate::{FeatureGate, RequireFeature};
 #[cfg(any(feature = "domains", feature = "jwt"))]
 pub(crate) use get::get;

@@ -43,10 +43,11 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
+use crate::db::Pool;
 use crate::error::{Error, Result};
 use crate::isolation::{Isolation, Strategy};
 use crate::plan::{Catalog, Settings};
-use crate::registry::{TenantCache, TenantRegistry};
+use crate::registry::{TenantCache, TenantFilter, TenantPage, TenantRegistry};
 use crate::tenant::{Locator, NewTenant, Slug, TenantId, TenantRecord, TenantStatus};
 
 pub use database::TenantDatabases;
@@ -392,6 +393,62 @@ impl Provisioner {
     /// Those of the registry.
     pub async fn list(&self, after: Option<&Slug>, limit: u32) -> Result<Vec<TenantRecord>> {
         self.registry.list(after, limit).await
+    }
+
+    /// The tenant of this slug, as it is stored now.
+    ///
+    /// # Errors
+    ///
+    /// Those of the registry.
+    pub async fn find(&self, slug: &Slug) -> Result<Option<TenantRecord>> {
+        self.registry.find(slug).await
+    }
+
+    /// At most `limit` tenants to which `filter` applies, in the order of their slugs,
+    /// after `after`: see [`TenantRegistry::search`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the registry.
+    pub async fn search(
+        &self,
+        filter: &TenantFilter,
+        after: Option<&Slug>,
+        limit: u32,
+    ) -> Result<TenantPage> {
+        self.registry.search(filter, after, limit).await
+    }
+
+    /// Whether tenants can be changed here: with a database that is the owner's.
+    pub(crate) fn can_change(&self) -> bool {
+        let data = self.data.as_ref();
+        data.is_none_or(|(_, tables)| tables.can_make())
+    }
+
+    /// The owner's pool, where there is a database and its login.
+    pub(crate) fn owner(&self) -> Option<Pool> {
+        let (_, tables) = self.data.as_ref()?;
+        tables.owner().ok().cloned()
+    }
+
+    /// How tenants may be kept apart here.
+    pub(crate) fn strategies(&self) -> Vec<Strategy> {
+        let data = self.data.as_ref();
+        data.map(|(isolation, _)| isolation.strategies())
+            .unwrap_or_default()
+    }
+
+    /// The name of the plan that a tenant is on.
+    pub(crate) fn plan_of(&self, tenant: &TenantRecord) -> Result<Option<String>> {
+        match &self.plans {
+            Some(plans) => Ok(Some(plans.plan_of(tenant)?.definition.name.to_owned())),
+            None => Ok(tenant.plan.clone()),
+        }
+    }
+
+    /// The declared plans, if there are any.
+    pub(crate) fn catalog(&self) -> Option<&Catalog> {
+        self.plans.as_deref()
     }
 
     /// Every tenant.

@@ -5,9 +5,11 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::Provisioner;
-use crate::error::{Error, Result};
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
 use crate::problem::Problem;
-use crate::tenant::{Override, Slug, TenantRecord, TenantStatus, check_name};
+use crate::tenant::{Override, Slug, TenantRecord, TenantStatus, TenantUpdate, check_name};
 
 impl Provisioner {
     /// Puts a tenant on another plan. Its data stays where it is, and so does what
@@ -143,6 +145,54 @@ impl Provisioner {
             .await
     }
 
+    /// Changes several things of a tenant at once: all of them or none.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tenancy_runtime::provision::Provisioner;
+    /// # use tenancy_runtime::registry::MemoryRegistry;
+    /// # use tenancy_runtime::tenant::{NewTenant, TenantUpdate};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> tenancy_runtime::error::Result<()> {
+    /// # let provisioner = Provisioner::new(Arc::new(MemoryRegistry::new()), None);
+    /// let acme = provisioner.provision(NewTenant::new("acme-corp")?).await?;
+    /// let mut update = TenantUpdate::default();
+    /// update.name = Some("Acme Corp".to_owned());
+    /// update.plan = Some("pro".to_owned());
+    /// let acme = provisioner.update(&acme.slug, update).await?;
+    /// assert_eq!((&*acme.name, acme.plan.as_deref()), ("Acme Corp", Some("pro")));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidInput`] for what is not declared, is none of the application's
+    /// settings or changes nothing, and otherwise those of
+    /// [`set_plan`](Self::set_plan).
+    pub async fn update(&self, slug: &Slug, update: TenantUpdate) -> Result<TenantRecord> {
+        update.check()?;
+        if let Some(plans) = &self.plans {
+            update
+                .plan
+                .iter()
+                .try_for_each(|plan| plans.check_plan(plan))?;
+            let mut set = update.overrides.iter().filter(|(_, set)| set.is_some());
+            set.try_for_each(|(feature, _)| plans.check_feature(feature))?;
+        }
+        if let Some(metadata) = &update.metadata {
+            self.settings.check(&Value::Object(metadata.clone()))?;
+        }
+        let plan_changes = update.plan.is_some();
+        let record = self
+            .change_settled(slug, |record| update.apply(record))
+            .await?;
+        if plan_changes {
+            self.limit_again(slug).await?;
+        }
+        Ok(record)
+    }
+
     /// What is stored of a tenant and is not as the application declares.
     pub(crate) fn problems(&self, tenant: &TenantRecord) -> Vec<Problem> {
         let plans = self.plans.iter();
@@ -156,19 +206,12 @@ impl Provisioner {
         feature: String,
         exception: Override,
     ) -> Result<TenantRecord> {
-        check_name("feature", &feature)?;
-        if let Some(plans) = &self.plans {
-            plans.check_feature(&feature)?;
-        }
-        if !exception.holds_at(Utc::now()) {
-            return Err(Error::InvalidInput(
-                "the time until which it would hold is over".to_owned(),
-            ));
-        }
-        let change = |record: &mut TenantRecord| {
-            record.overrides.insert(feature, exception);
+        let overrides = [(feature, Some(exception))].into();
+        let update = TenantUpdate {
+            overrides,
+            ..TenantUpdate::default()
         };
-        self.change_settled(slug, change).await
+        self.update(slug, update).await
     }
 
     /// Changes a tenant that is on its way neither in nor out.

@@ -22,6 +22,11 @@ impl Provisioner {
         (!counted.is_empty()).then_some((self.plans.as_deref()?, tables, counted))
     }
 
+    /// Whether anything is counted for tenants.
+    pub(crate) fn counts(&self) -> bool {
+        self.quotas().is_some()
+    }
+
     /// Gives a tenant its limits in the transaction that makes it, where its tables
     /// are in the same database.
     pub(super) async fn limit_new(

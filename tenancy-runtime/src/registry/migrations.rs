@@ -23,6 +23,7 @@ const STEPS: &[&str] = &[
     SECRETS,
     DOMAINS,
     MISSING_SINCE,
+    SLUG_ORDER,
 ];
 
 /// The keys that keep two tenants out of one place.
@@ -213,6 +214,9 @@ const DOMAINS: &str = "
 const MISSING_SINCE: &str = "
     ALTER TABLE tenancy.domains ADD COLUMN missing_since timestamptz
         CHECK (missing_since IS NULL OR verified_at IS NOT NULL)";
+
+/// The order in which tenants are listed, which the database's collation may not have.
+const SLUG_ORDER: &str = "CREATE INDEX tenants_slug_order ON tenancy.tenants (slug COLLATE \"C\")";
 
 /// Held while the schema `tenancy` changes, so that of several processes one
 /// changes it.

@@ -10,6 +10,7 @@ mod locator;
 mod memory;
 mod migrations;
 mod postgres;
+mod search;
 
 use async_trait::async_trait;
 
@@ -23,8 +24,8 @@ pub(crate) use locator::LocatorRow;
 pub use memory::MemoryRegistry;
 pub(crate) use migrations::LOCK;
 pub use postgres::PostgresRegistry;
-#[cfg(feature = "encryption")]
 pub(crate) use postgres::unprepared;
+pub use search::{TenantFilter, TenantPage};
 
 /// A store of tenants.
 #[async_trait]
@@ -94,6 +95,25 @@ pub trait TenantRegistry: Send + Sync + 'static {
     ///
     /// Those of the store.
     async fn list(&self, after: Option<&Slug>, limit: u32) -> Result<Vec<TenantRecord>>;
+
+    /// The tenants after `after` to which the filter applies, at most `limit` of them,
+    /// in the order of their slugs.
+    ///
+    /// However many tenants there are and however few are found, what is looked at
+    /// for one page is bounded; so a page may have fewer tenants than `limit`, or
+    /// none, and still be followed by another.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    async fn search(
+        &self,
+        filter: &TenantFilter,
+        after: Option<&Slug>,
+        limit: u32,
+    ) -> Result<TenantPage> {
+        search::through_the_list(self, filter, after, limit).await
+    }
 
     /// Stores a new tenant, of which there are then at most `max_tenants`.
     ///

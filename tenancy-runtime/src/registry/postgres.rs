@@ -4,13 +4,14 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::result::DatabaseErrorKind;
 use diesel::sql_types::{
-    Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+    Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
 };
 use diesel::{OptionalExtension as _, QueryableByName};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
 
 use super::locator::LocatorRow;
+use super::search::{self, TenantFilter, TenantPage};
 use super::{TenantRegistry, full, migrations, taken};
 use crate::db::{Pool, Transaction};
 use crate::error::{Error, Result};
@@ -90,6 +91,57 @@ impl TenantRegistry for PostgresRegistry {
             .bind::<BigInt, _>(i64::from(limit));
         let rows: Vec<Row> = self.app.read(query).await.map_err(unprepared)?;
         rows.into_iter().map(TenantRecord::try_from).collect()
+    }
+
+    async fn search(
+        &self,
+        filter: &TenantFilter,
+        after: Option<&Slug>,
+        limit: u32,
+    ) -> Result<TenantPage> {
+        #[derive(QueryableByName)]
+        struct Found {
+            #[diesel(embed)]
+            tenant: Row,
+            #[diesel(sql_type = BigInt)]
+            looked_at: i64,
+        }
+        // The row with the count is the last that was looked at, found or not.
+        let sql = format!(
+            "WITH looked AS MATERIALIZED ( \
+                 SELECT {COLUMNS} FROM tenancy.tenants WHERE slug > $1 COLLATE \"C\" \
+                 ORDER BY slug COLLATE \"C\" LIMIT $2), \
+             found AS ( \
+                 SELECT * FROM looked \
+                 WHERE ($3 IS NULL OR strpos(slug, lower($3)) > 0 \
+                     OR strpos(lower(name), lower($3)) > 0) \
+                 AND ($4 IS NULL OR status = $4) \
+                 AND ($5 IS NULL OR plan = $5 OR ($6 AND plan IS NULL)) \
+                 ORDER BY slug COLLATE \"C\" LIMIT $7) \
+             SELECT {COLUMNS}, 0::bigint AS looked_at FROM found \
+             UNION ALL (SELECT {COLUMNS}, (SELECT count(*) FROM looked) FROM looked \
+                 ORDER BY slug COLLATE \"C\" DESC LIMIT 1)"
+        );
+        let query = diesel::sql_query(sql)
+            .bind::<Text, _>(after.map_or_else(String::new, ToString::to_string))
+            .bind::<BigInt, _>(i64::from(search::MOST_LOOKED_AT))
+            .bind::<Nullable<Text>, _>(filter.search.clone())
+            .bind::<Nullable<Text>, _>(filter.status.map(TenantStatus::as_str))
+            .bind::<Nullable<Text>, _>(filter.plan.clone())
+            .bind::<Bool, _>(filter.or_no_plan)
+            .bind::<BigInt, _>(i64::from(limit));
+        let rows: Vec<Found> = self.app.read(query).await.map_err(unprepared)?;
+        let mut tenants = Vec::new();
+        let mut last = None;
+        for Found { tenant, looked_at } in rows {
+            let tenant = TenantRecord::try_from(tenant)?;
+            match looked_at {
+                0 => tenants.push(tenant),
+                _ => last = Some((tenant.slug, looked_at >= i64::from(search::MOST_LOOKED_AT))),
+            }
+        }
+        tenants.sort_by(|one, other| one.slug.cmp(&other.slug));
+        Ok(TenantPage::of(tenants, limit, last))
     }
 
     async fn insert(

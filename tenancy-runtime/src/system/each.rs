@@ -11,6 +11,20 @@ use crate::db::TenantConn;
 use crate::error::{Error, Result};
 use crate::tenant::{Slug, TenantRecord, TenantStatus};
 
+/// How far a round over all tenants has come.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Progress<'a, T> {
+    /// Whose work has just ended.
+    pub slug: &'a Slug,
+    /// What it came to.
+    pub result: &'a Result<T>,
+    /// How many tenants' works have ended, this one included.
+    pub done: usize,
+    /// How many there are.
+    pub all: usize,
+}
+
 impl SystemAccess {
     /// Runs `work` for every tenant, whatever its layout, on a connection that is
     /// scoped to that tenant: at most `concurrency` at a time, and never more
@@ -59,6 +73,48 @@ impl SystemAccess {
         concurrency: usize,
         work: impl AsyncFn(TenantRecord, &mut TenantConn) -> Result<T>,
     ) -> Result<Vec<(Slug, Result<T>)>> {
+        self.for_each_tenant_with_progress(actor, reason, concurrency, |_| {}, work)
+            .await
+    }
+
+    /// [`for_each_tenant`](Self::for_each_tenant), which calls `progress` as each
+    /// tenant's work ends, in the order in which they do. It is called between the
+    /// works, so it had better be quick: to wait there is to hold them all up.
+    ///
+    /// ```
+    /// use diesel_async::RunQueryDsl;
+    /// use tenancy_runtime::error::Result;
+    /// use tenancy_runtime::system::{Progress, SystemAccess};
+    ///
+    /// async fn reindex(system: &SystemAccess) -> Result<usize> {
+    ///     let told = |progress: Progress<'_, usize>| {
+    ///         let Progress { slug, done, all, result, .. } = progress;
+    ///         match result {
+    ///             Ok(rows) => println!("{done} of {all}: {slug}, {rows} rows"),
+    ///             Err(error) => eprintln!("{done} of {all}: {slug}: {error}"),
+    ///         }
+    ///     };
+    ///     let results = system
+    ///         .for_each_tenant_with_progress("nightly job", "slugs", 4, told, async |_, conn| {
+    ///             let sql = "UPDATE \"tenant\".todos SET slug = lower(title)";
+    ///             Ok(diesel::sql_query(sql).execute(conn).await?)
+    ///         })
+    ///         .await?;
+    ///     Ok(results.iter().filter(|(_, result)| result.is_ok()).count())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`for_each_tenant`](Self::for_each_tenant).
+    pub async fn for_each_tenant_with_progress<T>(
+        &self,
+        actor: &str,
+        reason: &str,
+        concurrency: usize,
+        mut progress: impl FnMut(Progress<'_, T>),
+        work: impl AsyncFn(TenantRecord, &mut TenantConn) -> Result<T>,
+    ) -> Result<Vec<(Slug, Result<T>)>> {
         Access::new(actor, reason)?;
         if concurrency == 0 {
             let wrong = "a concurrency of 0 gets nothing done: write 1 or more";
@@ -67,8 +123,10 @@ impl SystemAccess {
         let at_once = concurrency.min(self.tenants.size() as usize);
         // All of them first: a registry that fails half way would hide what the
         // work on the first half came to.
-        let mut waiting = self.provisioner.all().await?.into_iter();
-        let mut waiting = std::iter::from_fn(|| waiting.find(has_data));
+        let mut waiting = self.provisioner.all().await?;
+        waiting.retain(has_data);
+        let all = waiting.len();
+        let mut waiting = waiting.into_iter();
         let mut running = FuturesUnordered::new();
         let mut results = Vec::new();
         loop {
@@ -78,7 +136,15 @@ impl SystemAccess {
                 running.push(self.for_one(actor, reason, tenant, &work));
             }
             match running.next().await {
-                Some(result) => results.push(result),
+                Some((slug, result)) => {
+                    progress(Progress {
+                        slug: &slug,
+                        result: &result,
+                        done: results.len() + 1,
+                        all,
+                    });
+                    results.push((slug, result));
+                }
                 None => break,
             }
         }

@@ -33,9 +33,9 @@ use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::provision::Provisioner;
 
+pub use each::Progress;
 pub(crate) use extract::Configured;
-use trail::{Access, Event};
-pub(crate) use trail::{grant, verify};
+pub(crate) use trail::{Access, Event, check_actor, grant, verify};
 
 /// Access to the data of all tenants. Cheap to clone; from
 /// [`Tenancy::system`](crate::app::Tenancy::system), and an extractor on routes

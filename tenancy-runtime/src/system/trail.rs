@@ -4,6 +4,8 @@
 //! privilege to write those columns, nor to read the table. A row that was not
 //! kept, by a rule or a trigger, stops the work that it stands for.
 
+use diesel::pg::Pg;
+use diesel::query_builder::{QueryFragment, QueryId};
 use diesel::sql_types::{Array, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
@@ -22,7 +24,7 @@ const MAX_REASON: usize = 1_000;
 const WRITTEN: &str = "id, event, actor, reason, tenant_id";
 
 /// Who works on what, and why.
-pub(super) struct Access<'a> {
+pub(crate) struct Access<'a> {
     id: Uuid,
     actor: &'a str,
     reason: &'a str,
@@ -31,7 +33,7 @@ pub(super) struct Access<'a> {
 
 /// What a row of the trail tells of.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Event {
+pub(crate) enum Event {
     Begun,
     Done,
     Failed,
@@ -48,7 +50,7 @@ impl Event {
 }
 
 impl<'a> Access<'a> {
-    pub(super) fn new(actor: &'a str, reason: &'a str) -> Result<Self> {
+    pub(crate) fn new(actor: &'a str, reason: &'a str) -> Result<Self> {
         Ok(Self {
             id: Uuid::now_v7(),
             actor: checked("actor", actor, MAX_ACTOR)?,
@@ -58,28 +60,40 @@ impl<'a> Access<'a> {
     }
 
     /// An access to one tenant's data.
-    pub(super) fn to(mut self, tenant: TenantId) -> Self {
+    pub(crate) fn to(mut self, tenant: TenantId) -> Self {
         self.tenant = Some(tenant);
         self
     }
 
     /// Writes the row of `event`.
     pub(super) async fn record(&self, conn: &mut TenantConn, event: Event) -> Result<()> {
+        self.log(event);
+        Self::written(self.row(event).execute(conn).await?)
+    }
+
+    /// Says the same in the log.
+    pub(crate) fn log(&self, event: Event) {
         let Self { actor, reason, .. } = self;
         let tenant = self.tenant.map(|tenant| tenant.to_string());
         let event = event.as_str();
         tracing::info!(access = %self.id, actor, reason, tenant, event, "system access");
+    }
+
+    /// The statement that writes the row.
+    pub(crate) fn row(&self, event: Event) -> impl QueryFragment<Pg> + QueryId + Send + use<> {
         let sql =
             format!("INSERT INTO tenancy.system_access ({WRITTEN}) VALUES ($1, $2, $3, $4, $5)");
-        let written = diesel::sql_query(sql)
+        diesel::sql_query(sql)
             .bind::<SqlUuid, _>(self.id)
-            .bind::<Text, _>(event)
-            .bind::<Text, _>(*actor)
-            .bind::<Text, _>(*reason)
+            .bind::<Text, _>(event.as_str())
+            .bind::<Text, _>(self.actor.to_owned())
+            .bind::<Text, _>(self.reason.to_owned())
             .bind::<Nullable<SqlUuid>, _>(self.tenant.map(|tenant| tenant.as_uuid()))
-            .execute(conn)
-            .await?;
-        match written {
+    }
+
+    /// Refuses a row that did not come to stay: how many were written is known.
+    pub(crate) fn written(rows: usize) -> Result<()> {
+        match rows {
             1 => Ok(()),
             _ => Err(Error::internal(
                 "the trail of system access was not kept: something on the table \
@@ -89,9 +103,14 @@ impl<'a> Access<'a> {
     }
 
     /// Says in the log that the row after the work could not be written.
-    pub(super) fn lost(&self, error: &Error) {
+    pub(crate) fn lost(&self, error: &Error) {
         tracing::error!(access = %self.id, %error, "the end of a system access left no trace");
     }
+}
+
+/// The name of who works, if the trail can keep it.
+pub(crate) fn check_actor(actor: &str) -> Result<&str> {
+    checked("actor", actor, MAX_ACTOR)
 }
 
 /// What people can read: neither blank nor endless, and nothing that could pass

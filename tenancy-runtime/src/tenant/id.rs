@@ -19,6 +19,7 @@ use uuid::{Uuid, Version};
 /// assert!("00000000-0000-0000-0000-000000000000".parse::<TenantId>().is_err());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "Uuid", into = "Uuid")]
 pub struct TenantId(Uuid);
 

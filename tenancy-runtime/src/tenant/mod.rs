@@ -12,6 +12,7 @@ mod receipt;
 mod record;
 mod slug;
 mod status;
+mod update;
 
 pub use admitted::Tenant;
 pub use id::{InvalidTenantId, TenantId};
@@ -25,3 +26,4 @@ pub(crate) use record::check_name;
 pub use record::{NewTenant, TenantRecord};
 pub use slug::{InvalidSlug, Slug};
 pub use status::{InvalidStatus, TenantStatus};
+pub use update::TenantUpdate;

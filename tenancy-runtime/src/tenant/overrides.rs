@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What a tenant has whatever its plan says: a feature that it was granted, or
 /// one that it was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Override {

@@ -8,6 +8,7 @@ use crate::isolation::Strategy;
 
 /// What was removed when a tenant was destroyed: all that is left of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Receipt {
     /// Whose data it was.

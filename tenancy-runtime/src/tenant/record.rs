@@ -34,7 +34,8 @@ pub struct TenantRecord {
     /// The features it was granted or refused since, whatever its plan says.
     pub overrides: Overrides,
     /// What the application keeps with the tenant, as a JSON object: see
-    /// [`TenantConfig`](crate::http::TenantConfig). It is in no answer.
+    /// [`TenantConfig`](crate::http::TenantConfig). It is in the answers of
+    /// [operators' routes](crate::admin) and no others.
     pub metadata: Value,
     /// When it was registered.
     pub created_at: DateTime<Utc>,

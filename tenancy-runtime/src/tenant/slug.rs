@@ -102,6 +102,27 @@ impl fmt::Debug for Slug {
     }
 }
 
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for Slug {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Slug".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "The tenant's slug.",
+            "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+            "minLength": Self::MIN_LEN,
+            "maxLength": Self::MAX_LEN,
+        })
+    }
+}
+
 #[cfg(test)]
 mod properties;
 

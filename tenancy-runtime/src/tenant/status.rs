@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where a tenant stands in its life. Only [`Active`](Self::Active) is admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TenantStatus {

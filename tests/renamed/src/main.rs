@@ -80,6 +80,21 @@ async fn titles(mut db: TenantConn) -> Result<Json<Vec<String>>> {
     Ok(Json(titles.load(&mut db).await?))
 }
 
+/// Does for so many seconds what nobody waits for.
+#[tenant_handler(post, "/chores/{seconds}")]
+async fn chore(Path(seconds): Path<u16>, db: TenantDb) -> Result<StatusCode> {
+    db.spawn(async move |db: TenantDb| {
+        let mut conn = db.conn().await?;
+        let chore = diesel::sql_query("SELECT pg_sleep($1)");
+        let seconds = f64::from(seconds);
+        let chore = chore.bind::<diesel::sql_types::Double, _>(seconds);
+        chore.execute(&mut conn).await?;
+        println!("a chore is done");
+        Ok(())
+    })?;
+    Ok(StatusCode::ACCEPTED)
+}
+
 #[tenants::app(
     isolation = "hybrid",
     premium = "schema",
@@ -93,7 +108,7 @@ async fn titles(mut db: TenantConn) -> Result<Json<Vec<String>>> {
     membership = "gateway",
     embedded = "temporary",
     models(Country, Author, crate::Book),
-    routes(health, whoami, add, change, titles),
+    routes(health, whoami, add, change, titles, chore),
     seed("globex")
 )]
 async fn main(app: App) -> Result<()> {

@@ -96,6 +96,51 @@ async fn cut_off(vars: &[(&str, &str)], tell: impl AsyncFnOnce(&Served)) -> Dura
     took
 }
 
+/// Two jobs of a tenant, of which one runs and one waits, when the application stops:
+/// what it wrote, and what it logged.
+async fn with_jobs(seconds: u16, timeout: &str) -> (String, String) {
+    let database = Database::empty().await;
+    let place = Workplace::on(&database);
+    let vars = [("TENANCY_SHUTDOWN_TIMEOUT", timeout), ("TENANCY_JOBS", "1")];
+    let app = place.serve("renamed", &vars).await;
+    for _ in 0..2 {
+        let url = format!("http://{}/chores/{seconds}", app.address);
+        let request = reqwest::Client::new().post(url).header("X-Library", B);
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), 202);
+    }
+    let busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+         AND query LIKE 'SELECT pg_sleep%' AND state = 'active'";
+    let start = Instant::now();
+    while database.value::<i64>(busy).await == 0 {
+        assert!(start.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let ended = app.stop("TERM").await;
+    assert_success(&ended);
+    assert!(
+        ended.err.contains("jobs are not begun"),
+        "the one that waits: {}",
+        ended.err
+    );
+    database.idle().await;
+    (ended.out, ended.err)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_runs_at_the_signal_is_finished_and_one_that_waits_is_not_begun() {
+    let (out, err) = with_jobs(2, "60").await;
+    assert_eq!(out.matches("a chore is done").count(), 1, "{out}\n{err}");
+    assert!(!err.contains("cut off"), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_does_not_end_is_cut_off_after_the_timeout_and_counted() {
+    let (out, err) = with_jobs(600, "1").await;
+    assert!(!out.contains("a chore is done"), "{out}");
+    assert!(err.contains("jobs that still run are cut off"), "{err}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_application_told_to_stop_while_it_starts_leaves_nothing_behind() {
     let place = Workplace::new();

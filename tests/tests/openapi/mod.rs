@@ -4,6 +4,7 @@
 
 mod document;
 mod fuzz;
+mod operators;
 mod page;
 
 use std::path::{Path, PathBuf};

@@ -339,7 +339,7 @@ async fn counting_costs_no_round_trip() {
         let pool = database.pool(1, Some(wire.port));
         let locator = tenant.record().locator.clone().unwrap();
         let shared = "shared".parse().unwrap();
-        let db = tenancy::testing::forge(&pool, &shared, tenant.id(), locator).unwrap();
+        let db = tenancy::__forge::forge(&pool, &shared, tenant.id(), locator).unwrap();
         let mut conn = db.conn().await.unwrap();
         let insert = async |conn: &mut TenantConn, name: &str| {
             let name = name.to_owned();

@@ -28,6 +28,7 @@ fn hybrid_with_everything() {
         plans = crate::plans::Plan,
         settings = Settings,
         audit = "database",
+        admin = "token",
         openapi = "public",
         embedded = "temporary",
         models(Todo, crate::plans::Plan),
@@ -53,6 +54,7 @@ fn rls_in_a_folder() {
         suffix = ".myapp.com",
         custom_domains,
         membership = Members,
+        admin = crate::Operators,
         embedded = "./data",
         models(Todo)
     )));
@@ -71,7 +73,7 @@ fn tokens() {
 
 #[test]
 fn without_a_database() {
-    assert_expansion!(around_nothing(quote!(routes(hello))));
+    assert_expansion!(around_nothing(quote!(admin = "open", routes(hello))));
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn of_main(item: TokenStream) -> Vec<String> {
 const OPTIONS: &str = "`isolation`, `premium`, `standard`, `premium_tenants`, `premium_plans`, \
                        `database_url_template`, `resolver`, `header`, `suffix`, `custom_domains`, \
                        `prefix`, `claim`, `audience`, `issuer`, `algorithm`, \
-                       `membership`, `plans`, `settings`, `audit`, `embedded`, `models`, `migrations`, `routes`, `openapi` or `seed`";
+                       `membership`, `plans`, `settings`, `audit`, `admin`, `embedded`, `models`, `migrations`, `routes`, `openapi` or `seed`";
 
 #[test]
 fn unknown_words() {
@@ -62,6 +62,10 @@ fn unknown_words() {
     assert_eq!(
         of(quote!(audit = "logs")),
         ["unknown trail `logs`; did you mean `log`? (expected `database` or `log`)"]
+    );
+    assert_eq!(
+        of(quote!(admin = "opne")),
+        ["unknown guard `opne`; did you mean `open`? (expected `token` or `open`)"]
     );
     assert_eq!(
         of(quote!(openapi = "pubic")),

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
 use aide::openapi as spec;
+use schemars::{JsonSchema as _, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::super::declared::Declared;
+use crate::admin;
 use crate::config::Config;
 use crate::error::Error;
 use crate::http::{TenantUse, Verb};
@@ -22,6 +24,7 @@ const TENANT: &str = "tenant";
 const TOKEN: &str = "token";
 const KEY: &str = "key";
 const BEARER: &str = "bearer";
+const OPERATOR: &str = "operator";
 
 /// A route with what describes it.
 struct Entry<'a> {
@@ -30,6 +33,7 @@ struct Entry<'a> {
     tenant: TenantUse,
     describe: &'a dyn Fn(&mut Operation),
     is_limited: bool,
+    for_operators: bool,
 }
 
 /// The document, and what is wrong with it.
@@ -39,6 +43,7 @@ pub(super) fn of(declared: &Declared, version: &str, config: &Config) -> (Value,
     let mut writer = Writer {
         config,
         options,
+        operators: declared.admin.as_ref().and_then(|guard| guard.bearer()),
         seed: declared.seeds.first().map(|seed| seed.slug.as_str()),
         schemas: Schemas::new(),
         paths: BTreeMap::new(),
@@ -52,6 +57,7 @@ pub(super) fn of(declared: &Declared, version: &str, config: &Config) -> (Value,
             tenant: route.tenant,
             describe: &route.describe,
             is_limited: route.limit.is_some(),
+            for_operators: false,
         });
     }
     for (tenant, routes) in &declared.openapi.described {
@@ -62,6 +68,19 @@ pub(super) fn of(declared: &Declared, version: &str, config: &Config) -> (Value,
                 tenant: *tenant,
                 describe,
                 is_limited: false,
+                for_operators: false,
+            });
+        }
+    }
+    if declared.admin.is_some() {
+        for (method, path, describe) in admin::descriptions(declared.audit.as_deref()) {
+            writer.add(&Entry {
+                method,
+                path,
+                tenant: TenantUse::None,
+                describe: &describe,
+                is_limited: false,
+                for_operators: true,
             });
         }
     }
@@ -71,6 +90,8 @@ pub(super) fn of(declared: &Declared, version: &str, config: &Config) -> (Value,
 struct Writer<'a> {
     config: &'a Config,
     options: &'a OpenApi,
+    /// What is said of the token that operators have, if they have one.
+    operators: Option<&'a str>,
     /// A tenant that there is from the start.
     seed: Option<&'a str>,
     schemas: Schemas,
@@ -100,6 +121,9 @@ impl Writer<'_> {
         (entry.describe)(&mut operation);
         if entry.tenant != TenantUse::None {
             self.for_tenants(entry, &mut operation);
+        }
+        if entry.for_operators && self.operators.is_some() {
+            operation.security(vec![vec![OPERATOR]]);
         }
         let Described {
             mut item,
@@ -236,13 +260,7 @@ impl Writer<'_> {
 
     /// What a slug is, with one that is there to begin with.
     fn slug(&self) -> Value {
-        let mut slug = json!({
-            "type": "string",
-            "description": "The tenant's slug.",
-            "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
-            "minLength": Slug::MIN_LEN,
-            "maxLength": Slug::MAX_LEN,
-        });
+        let mut slug = Value::from(Slug::json_schema(&mut SchemaGenerator::default()));
         if let Some(seed) = self.seed {
             slug["examples"] = json!([seed]);
         }
@@ -295,9 +313,14 @@ impl Writer<'_> {
             let tags: Vec<_> = tags.iter().map(|tag| json!({"name": tag})).collect();
             document["tags"] = tags.into();
         }
+        let operators = self.operators.map(|description| {
+            let scheme = json!({"type": "http", "scheme": "bearer", "description": description});
+            (OPERATOR, scheme)
+        });
         let schemes: serde_json::Map<_, _> = self
             .schemes()
             .into_iter()
+            .chain(operators)
             .map(|(name, scheme)| (name.to_owned(), scheme))
             .collect();
         if !schemes.is_empty() {

@@ -2,7 +2,7 @@ use axum::extract::ws::{CloseFrame, Message, close_code};
 
 use crate::error::{Error, Result};
 use crate::events::End;
-use crate::http;
+use crate::problem::said;
 
 /// The most bytes of a reason: a control frame has 125 of them.
 const LONGEST_REASON: usize = 123;
@@ -47,10 +47,7 @@ impl Ending {
                 Self::of_error(&error)
             }
             Err(panic) => {
-                tracing::error!(
-                    panic = http::said(&*panic),
-                    "a WebSocket's handler panicked"
-                );
+                tracing::error!(panic = said(&*panic), "a WebSocket's handler panicked");
                 Self::new(close_code::ERROR, "internal")
             }
         }

@@ -1,0 +1,116 @@
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
+use axum::http::header::HOST;
+use axum::http::{HeaderValue, Request};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tower::ServiceExt as _;
+
+use super::Answer;
+use crate::error::{Error, Result};
+
+/// Where an application is called: in this process, or at an address.
+#[derive(Clone)]
+pub struct Site(Where);
+
+#[derive(Clone)]
+enum Where {
+    /// The router, and the runtime on which its connections live.
+    Here(Router, Handle),
+    There(SocketAddr),
+}
+
+impl Site {
+    /// A router in this process, which is called without a network.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime.
+    #[must_use]
+    pub fn of(router: Router) -> Self {
+        Self::on(router, Handle::current())
+    }
+
+    pub(super) fn on(router: Router, runtime: Handle) -> Self {
+        Self(Where::Here(router, runtime))
+    }
+
+    /// An application that serves HTTP at this address.
+    #[must_use]
+    pub fn at(address: SocketAddr) -> Self {
+        Self(Where::There(address))
+    }
+
+    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Answer> {
+        match &self.0 {
+            Where::Here(router, runtime) => call(router.clone(), runtime, request).await,
+            Where::There(address) => fetch(*address, request).await,
+        }
+    }
+}
+
+/// On the application's runtime, and given up with the caller, as a request is
+/// whose client leaves.
+async fn call(router: Router, runtime: &Handle, request: Request<Bytes>) -> Result<Answer> {
+    let mut request = request.map(Body::from);
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let mut call = JoinSet::new();
+    let answer = async move {
+        let response = router.oneshot(request).await;
+        let response = response.unwrap_or_else(|never| match never {});
+        answer(response).await
+    };
+    call.spawn_on(answer, runtime);
+    let stopped = || Error::internal("the application was stopped");
+    let outcome = call.join_next().await.ok_or_else(stopped)?;
+    outcome.map_err(Error::internal)?
+}
+
+/// On a connection of its own: a kept one may be closed at any moment, and would
+/// then fail a test that is right.
+async fn fetch(address: SocketAddr, mut request: Request<Bytes>) -> Result<Answer> {
+    if !request.headers().contains_key(HOST) {
+        let host = HeaderValue::from_str(&address.to_string()).map_err(Error::internal)?;
+        request.headers_mut().insert(HOST, host);
+    }
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(Error::internal)?;
+    let mut driver = JoinSet::new();
+    driver.spawn(connection);
+    let response = sender.send_request(request.map(Full::new)).await;
+    answer(response.map_err(Error::internal)?).await
+}
+
+async fn answer<B>(response: axum::http::Response<B>) -> Result<Answer>
+where
+    B: http_body::Body,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map_err(Error::internal)?;
+    Ok(Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: body.to_bytes().to_vec(),
+    })
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Where::Here(..) => f.write_str("this process"),
+            Where::There(address) => write!(f, "http://{address}"),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+use tenancy::prelude::*;
+
+#[tenancy::app(admin = "opne")]
+async fn main(_app: App) {}
