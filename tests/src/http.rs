@@ -134,7 +134,8 @@ pub struct Site {
 }
 
 impl Site {
-    pub(crate) fn new(address: SocketAddr) -> Self {
+    /// One at which somebody listens.
+    pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
             client: reqwest::Client::new(),

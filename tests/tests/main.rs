@@ -22,6 +22,7 @@ mod jwt;
 mod kit;
 mod life;
 mod limits;
+mod live;
 mod matrix;
 mod migrations;
 mod openapi;

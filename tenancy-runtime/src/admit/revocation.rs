@@ -1,4 +1,6 @@
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use futures_util::future::BoxFuture;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::task::unconstrained;
 
 use crate::error::{Error, Result};
 use crate::jobs::Standing;
@@ -47,11 +50,21 @@ impl Revocation {
     /// Waits until the tenant may be served no longer: milliseconds after it was
     /// suspended, two seconds where changes are not notified. Safe to drop.
     pub async fn revoked(&self) {
+        self.asking(&AtomicBool::new(false)).await;
+    }
+
+    /// The same; `asks` is true while the tenant is looked up, and so while nobody
+    /// knows whether it may be served. What was not read for long, and then is, sends
+    /// nothing before that is known.
+    pub(crate) async fn asking(&self, asks: &AtomicBool) {
         let mut changes = self.tenants.changes();
         loop {
             // Before it is looked up: a change after that is seen.
             changes.borrow_and_update();
-            if !self.tenants.is_active(&self.tenant).await {
+            asks.store(true, Ordering::Release);
+            let active = self.tenants.is_active(&self.tenant).await;
+            asks.store(false, Ordering::Release);
+            if !active {
                 return;
             }
             tokio::select! {
@@ -66,9 +79,17 @@ impl Revocation {
         if body.size_hint().exact().is_some() {
             return body;
         }
-        let revoked: BoxFuture<'static, ()> = Box::pin(async move { self.revoked().await });
+        let asks = Arc::new(AtomicBool::new(false));
+        let shared = Arc::clone(&asks);
+        let revoked = async move { self.asking(&shared).await };
+        // A change is seen whatever else the connection's task has done before.
+        let revoked: BoxFuture<'static, ()> = Box::pin(unconstrained(revoked));
         let revoked = Some(revoked);
-        Body::new(Guarded { body, revoked })
+        Body::new(Guarded {
+            body,
+            revoked,
+            asks,
+        })
     }
 }
 
@@ -93,6 +114,7 @@ struct Guarded {
     body: Body,
     /// `None` when it has ended the body.
     revoked: Option<BoxFuture<'static, ()>>,
+    asks: Arc<AtomicBool>,
 }
 
 impl HttpBody for Guarded {
@@ -109,6 +131,9 @@ impl HttpBody for Guarded {
         if revoked.as_mut().poll(context).is_ready() {
             self.revoked = None;
             return Poll::Ready(Some(Err(axum::Error::new(Error::TenantInactive))));
+        }
+        if self.asks.load(Ordering::Acquire) {
+            return Poll::Pending;
         }
         Pin::new(&mut self.body).poll_frame(context)
     }

@@ -27,6 +27,9 @@ const LONGEST_MESSAGE: usize = 64 * 1024;
 
 const CONNECTING: Duration = Duration::from_secs(2);
 
+/// How long it may take to send a batch: what is late is lost.
+const SENDING: Duration = Duration::from_secs(2);
+
 /// What takes events from one process to all of them.
 pub(crate) enum Carrier {
     /// `NOTIFY` on a pool, and `LISTEN` on a connection of its own.
@@ -73,7 +76,10 @@ impl Carrier {
     /// Sends messages, in this order.
     pub(super) async fn send(&self, messages: Vec<String>) -> Result<()> {
         match self {
-            Self::Postgres { pool, .. } => notify(pool, messages).await,
+            Self::Postgres { pool, .. } => {
+                let sent = timeout(SENDING, notify(pool, messages)).await;
+                sent.unwrap_or_else(|late| Err(Error::unavailable(late)))
+            }
             #[cfg(feature = "redis")]
             Self::Redis { redis, channel } => {
                 let mut connection = redis.connection();
@@ -81,7 +87,8 @@ impl Carrier {
                 for message in messages {
                     pipe.publish(channel, message).ignore();
                 }
-                match redis.ask(pipe.query_async::<()>(&mut connection)).await {
+                let publish = pipe.query_async::<()>(&mut connection);
+                match redis.ask_within(SENDING, publish).await {
                     Answer::Given(()) => Ok(()),
                     Answer::Refused(error) => Err(Error::unavailable(error)),
                     Answer::Away => Err(Error::unavailable("Redis is away")),

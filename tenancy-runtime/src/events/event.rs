@@ -1,5 +1,6 @@
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,6 +16,9 @@ const LARGEST: usize = 64 * 1024;
 /// The longest kind.
 const LONGEST_KIND: usize = 64;
 
+/// What an event takes beside its text, about.
+const AROUND: usize = 128;
+
 /// What streams call the word that something was missed.
 pub(super) const MISSED: &str = "missed";
 
@@ -24,10 +28,10 @@ pub struct Event(Arc<Parts>);
 
 struct Parts {
     id: Uuid,
-    kind: Box<str>,
-    data: Box<str>,
-    /// As it is sent over WebSockets, once for all of them.
-    message: OnceLock<Box<str>>,
+    /// As it is sent over WebSockets, and where its parts stand in that.
+    message: Box<str>,
+    kind: Range<usize>,
+    data: Range<usize>,
     /// Counts what is kept of events in memory, for as long as this is.
     _held: Held,
 }
@@ -83,13 +87,17 @@ impl Event {
             // formatted by somebody else. In streams a line ends with them.
             data = data.replace(['\n', '\r'], " ");
         }
-        let held = held.hold(kind.len() + data.len());
+        // Nothing in a kind or an id has to be escaped.
+        let before = format!(r#"{{"id":"{id}","kind":""#).len();
+        let message = format!(r#"{{"id":"{id}","kind":"{kind}","data":{data}}}"#);
+        let kind = before..before + kind.len();
+        let data = message.len() - 1 - data.len()..message.len() - 1;
         Ok(Self(Arc::new(Parts {
             id,
-            kind: kind.into(),
-            data: data.into(),
-            message: OnceLock::new(),
-            _held: held,
+            _held: held.hold(AROUND + message.len()),
+            message: message.into(),
+            kind,
+            data,
         })))
     }
 
@@ -102,13 +110,13 @@ impl Event {
     /// What kind of event it is, as the publisher calls it.
     #[must_use]
     pub fn kind(&self) -> &str {
-        &self.0.kind
+        &self.0.message[self.0.kind.clone()]
     }
 
     /// The JSON that was published with it.
     #[must_use]
     pub fn json(&self) -> &str {
-        &self.0.data
+        &self.0.message[self.0.data.clone()]
     }
 
     /// What was published with it.
@@ -117,20 +125,12 @@ impl Event {
     ///
     /// [`Error::Internal`] when it does not read as `T`.
     pub fn data<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(&self.0.data).map_err(Error::internal)
-    }
-
-    pub(super) fn message(&self) -> &str {
-        self.0.message.get_or_init(|| {
-            let Parts { id, kind, data, .. } = &*self.0;
-            // Nothing in a kind or an id has to be escaped.
-            format!(r#"{{"id":"{id}","kind":"{kind}","data":{data}}}"#).into()
-        })
+        serde_json::from_str(self.json()).map_err(Error::internal)
     }
 
     /// What it keeps of the memory for events.
     pub(super) fn size(&self) -> usize {
-        self.0.kind.len() + self.0.data.len()
+        AROUND + self.0.message.len()
     }
 }
 
@@ -140,7 +140,7 @@ impl Delivery {
     #[must_use]
     pub fn to_json(&self) -> String {
         match self {
-            Self::Event(event) => event.message().to_owned(),
+            Self::Event(event) => event.0.message.to_string(),
             Self::Missed { count } => {
                 format!(r#"{{"kind":"{MISSED}","data":{}}}"#, missed(*count))
             }
@@ -158,7 +158,7 @@ impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event")
             .field("id", &self.0.id)
-            .field("kind", &self.0.kind)
+            .field("kind", &self.kind())
             .finish_non_exhaustive()
     }
 }
@@ -190,7 +190,11 @@ mod tests {
     #[test]
     fn its_message_is_json() {
         let event = event("page.view", r#"{"path":"/"}"#).unwrap();
-        let message: serde_json::Value = serde_json::from_str(event.message()).unwrap();
+        let message: serde_json::Value = serde_json::from_str(&event.0.message).unwrap();
+        assert_eq!(
+            (event.kind(), event.json()),
+            ("page.view", r#"{"path":"/"}"#)
+        );
         assert_eq!(message["id"], event.id().to_string());
         assert_eq!(message["kind"], "page.view");
         assert_eq!(message["data"]["path"], "/");

@@ -1,9 +1,11 @@
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::Stream;
+use tokio::task::unconstrained;
 
 use super::event::Delivery;
 use super::local::Local;
@@ -32,6 +34,8 @@ pub struct Subscription {
     queue: Arc<Queue>,
     local: Arc<Local>,
     over: BoxFuture<'static, End>,
+    /// Whether nobody knows just now if the tenant may be served.
+    asks: Arc<AtomicBool>,
     end: Option<End>,
 }
 
@@ -45,17 +49,20 @@ impl Subscription {
     ) -> Self {
         let queue = Arc::new(Queue::new(overflow));
         local.add(tenant, &queue);
-        let over = Box::pin(async move {
+        let asks = Arc::new(AtomicBool::new(false));
+        let shared = Arc::clone(&asks);
+        let over = Box::pin(unconstrained(async move {
             tokio::select! {
-                () = revocation.revoked() => End::Revoked,
+                () = revocation.asking(&shared) => End::Revoked,
                 () = stay.over() => End::Stopping,
             }
-        });
+        }));
         Self {
             tenant,
             queue,
             local,
             over,
+            asks,
             end: None,
         }
     }
@@ -89,6 +96,9 @@ impl Stream for Subscription {
         if let Poll::Ready(end) = self.over.as_mut().poll(context) {
             self.end = Some(end);
             return Poll::Ready(None);
+        }
+        if self.asks.load(Ordering::Acquire) {
+            return Poll::Pending;
         }
         let next = self.queue.poll(context);
         if let Poll::Ready(None) = next {

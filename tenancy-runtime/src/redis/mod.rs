@@ -75,11 +75,20 @@ impl Redis {
 
     /// Runs `command`, which is not begun while nobody answers.
     pub(crate) async fn ask<T>(&self, command: impl Future<Output = RedisResult<T>>) -> Answer<T> {
-        let ask = self.absence.ask(Instant::now(), PATIENCE);
+        self.ask_within(PATIENCE, command).await
+    }
+
+    /// The same, for what no request waits for.
+    pub(crate) async fn ask_within<T>(
+        &self,
+        patience: Duration,
+        command: impl Future<Output = RedisResult<T>>,
+    ) -> Answer<T> {
+        let ask = self.absence.ask(Instant::now(), patience);
         if ask == Ask::Rest {
             return Answer::Away;
         }
-        match tokio::time::timeout(PATIENCE, command).await {
+        match tokio::time::timeout(patience, command).await {
             Ok(Ok(value)) => {
                 if self.absence.is_back() {
                     tracing::info!("Redis is back");
