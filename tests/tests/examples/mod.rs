@@ -2,8 +2,10 @@
 //! and ended by signals. What the library promises elsewhere is seen here once
 //! more from outside, with nothing of ours in between.
 
+mod analytics_platform;
 mod composed;
 mod custom_resolver;
+mod ecommerce_platform;
 mod hello_tenant;
 mod hybrid_isolation;
 mod management;

@@ -115,3 +115,87 @@ async fn tenants_by_token_are_kept_apart() {
         .run();
     report.await.assert_apart();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shops_with_databases_of_their_own_are_kept_apart() {
+    let database = Database::empty().await;
+    let place = Workplace::on(&database);
+    let app = place.serve("ecommerce-platform", &[]).await;
+    register(&app, A).await;
+    let of_a = database.own_databases().await;
+    register(&app, B).await;
+    let mut of_b = database.own_databases().await;
+    of_b.retain(|name| !of_a.contains(name));
+    // Both have a product; no key of the one is a key of the other's.
+    let owner = database.owner_at(&of_b[0]).await;
+    let far = "SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, 100000) \
+               FROM pg_sequences";
+    owner.batch_execute(far).await.expect("sequences");
+    let product =
+        |canary: &str| json!({ "name": canary, "sku": canary, "price": "1.00", "stock": 99 });
+    let of_a = app.nobody().post("/t/acme-corp/products", product("of A"));
+    assert_eq!(of_a.await.json(201)["id"], 1);
+    let pathed = |slug: &'static str| {
+        Caller::new(slug, Site::at(app.address), move |request| {
+            let path = format!("/t/{slug}{}", request.uri);
+            request.uri = path.parse().expect("a path");
+        })
+    };
+    let report = Matrix::new(&pathed(A), &pathed(B))
+        .routes(["GET /products", "POST /products", "GET /products/{id}"])
+        .routes(["PATCH /products/{id}", "GET /orders", "POST /orders"])
+        .routes([
+            "GET /orders/{id}",
+            "GET /reports/sales",
+            "GET /pages",
+            "GET /audit",
+        ])
+        .body("POST /products", product)
+        .body(
+            "PATCH /products/{id}",
+            |_| json!({ "name": "another name" }),
+        )
+        .body("POST /orders", |canary| {
+            let bought = if canary.starts_with("canary-b") {
+                100_001
+            } else {
+                1
+            };
+            json!({ "customer_email": canary, "product_ids": [bought] })
+        })
+        .run();
+    report.await.assert_apart();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_are_kept_apart() {
+    let place = Workplace::new();
+    let app = place.serve("analytics-platform", &[]).await;
+    register(&app, A).await;
+    register(&app, B).await;
+    let report = by_slug(&app, A, B)
+        .changing("GET /metrics/summary", "it counts back from now")
+        .routes([
+            "GET /health",
+            "GET /events",
+            "POST /events",
+            "POST /events/batch",
+        ])
+        .routes(["GET /metrics/summary"])
+        .body(
+            "POST /events",
+            |canary| json!({ "event_type": canary, "user_id": canary }),
+        )
+        .body(
+            "POST /events/batch",
+            |canary| json!([{ "event_type": canary, "user_id": canary }]),
+        )
+        .run();
+    report.await.assert_apart();
+}
+
+/// A tenant on the plan that opens every route.
+async fn register(app: &Served, slug: &str) {
+    let new = json!({ "identifier": slug, "plan": "enterprise" });
+    app.nobody().post("/admin/tenants", new).await.json(201);
+}
