@@ -19,8 +19,10 @@ use crate::http::Site;
 use crate::servers::child::Child;
 
 /// The applications that are built to be run.
-const PROGRAMS: [&str; 9] = [
+const PROGRAMS: [&str; 11] = [
+    "analytics-platform",
     "custom-resolver",
+    "ecommerce-platform",
     "generate_token",
     "hello-tenant",
     "hybrid-isolation",

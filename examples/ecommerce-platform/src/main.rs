@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod checkout;
+mod onboarding;
 mod plan;
 
 use serde::Deserialize;
@@ -11,6 +12,7 @@ use tenancy::prelude::*;
 
 use catalogue::Product;
 use checkout::{Order, OrderLine};
+use onboarding::Page;
 use plan::Plan;
 
 tenancy::features! {
@@ -28,16 +30,16 @@ async fn health() -> &'static str {
     "ok"
 }
 
-/// The last entry of the page before.
+/// The last entry of the ones before.
 #[derive(Deserialize)]
-struct Page {
+struct Before {
     before: Option<Uuid>,
 }
 
 /// What has been done in the shop, the latest first.
 #[tenant_handler(get, "/audit")]
-async fn trail(mut db: TenantConn, Query(page): Query<Page>) -> Result<Json<Vec<AuditEntry>>> {
-    Ok(Json(AuditEntry::page(&mut db, page.before, 50).await?))
+async fn trail(mut db: TenantConn, Query(seen): Query<Before>) -> Result<Json<Vec<AuditEntry>>> {
+    Ok(Json(AuditEntry::page(&mut db, seen.before, 50).await?))
 }
 
 #[tenancy::app(
@@ -51,10 +53,11 @@ async fn trail(mut db: TenantConn, Query(page): Query<Page>) -> Result<Json<Vec<
     // Everybody who reaches the port registers tenants: for trying out. A real
     // application says "token", or has a guard of its own.
     admin = "open",
-    models(Product, Order, OrderLine),
+    models(Product, Order, OrderLine, Page),
     routes(
         health,
         trail,
+        onboarding::list_pages,
         catalogue::list,
         catalogue::show,
         catalogue::add,
@@ -66,7 +69,7 @@ async fn trail(mut db: TenantConn, Query(page): Query<Page>) -> Result<Json<Vec<
     )
 )]
 async fn main(app: App) -> Result<()> {
-    app.on_listen(|address| {
+    app.onboarding(onboarding::welcome).on_listen(|address| {
         let tenants = format!("curl http://{address}/admin/tenants");
         let acme = format!("curl http://{address}/t/acme-corp");
         println!("{tenants} --json '{{\"identifier\": \"acme-corp\", \"name\": \"Acme Corp\", \"plan\": \"enterprise\"}}'");

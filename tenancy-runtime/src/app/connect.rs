@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::data::Data;
 use super::declared::Declared;
 use super::tenancy::Tenancy;
-use super::upkeep;
+use super::{onboarding, upkeep};
 use crate::admit::Admission;
 use crate::config::Config;
 use crate::db::TenantPool;
@@ -68,7 +68,10 @@ impl Tenancy {
         standby_works(config, &*registry, &tables)?;
         let tables = Some((isolation.clone(), tables));
         let known = (registry, tenants);
+        let begin = declared.onboarding.clone();
+        let begin = begin.map(|work| onboarding::through(pool.clone(), work));
         let mut tenancy = Self::of(config, declared, known, tables.clone(), Some(&pool));
+        tenancy.provisioner = tenancy.provisioner.clone().onboarding(begin);
         tenancy.jobs = Some(jobs);
         #[cfg(feature = "encryption")]
         {
@@ -102,6 +105,9 @@ impl Tenancy {
         }
         if !declared.migrations.is_empty() {
             return Err(needs("the application's migrations".to_owned(), "need").into());
+        }
+        if declared.onboarding.is_some() {
+            return Err(needs("the application's onboarding".to_owned(), "works with").into());
         }
         let registry = declared.registry.clone();
         let registry = registry.unwrap_or_else(|| Arc::new(MemoryRegistry::new()));

@@ -5,7 +5,7 @@ use axum::Router;
 use super::builder::Route;
 #[cfg(feature = "openapi")]
 use super::openapi;
-use super::{limits, mistakes};
+use super::{limits, mistakes, onboarding};
 use crate::admin::OperatorGuard;
 use crate::admit::Membership;
 use crate::audit::AuditSink;
@@ -36,6 +36,7 @@ pub(super) struct Declared {
     pub(super) routes: Vec<Route>,
     pub(super) routers: Vec<(TenantUse, Router)>,
     pub(super) seeds: Vec<NewTenant>,
+    pub(super) onboarding: Option<onboarding::Work>,
     pub(super) plans: Option<Arc<Catalog>>,
     pub(super) settings: Settings,
     #[cfg(feature = "openapi")]
@@ -58,6 +59,7 @@ impl Declared {
             routes: Vec::new(),
             routers: Vec::new(),
             seeds: Vec::new(),
+            onboarding: None,
             plans: None,
             settings: Settings::any(),
             #[cfg(feature = "openapi")]

@@ -2,9 +2,9 @@
 //!
 //! [`App`] collects what is `declared`, and `mistakes` says what does not go
 //! together; `connect` makes a [`Tenancy`] of it and of what is configured, and
-//! `start` wires the `router`, which `openapi` describes; `upkeep` brings the tables up to date and proves
-//! that database and roles are as they must be; `serve` listens until it is told
-//! to stop.
+//! `start` wires the `router`, which `openapi` describes; `upkeep` brings the tables
+//! up to date and proves that database and roles are as they must be; `serve`
+//! listens until it is told to stop. `onboarding` is what new tenants begin with.
 
 mod builder;
 mod connect;
@@ -13,6 +13,7 @@ mod declared;
 mod limits;
 mod main_function;
 mod mistakes;
+mod onboarding;
 #[cfg(feature = "openapi")]
 mod openapi;
 mod places;

@@ -55,6 +55,10 @@ impl App {
                 }
                 let tenancy = Tenancy::connect(&config, &self.declared).await?;
                 let outcome = cli::manage(command, &tenancy).await;
+                // Of tenants that it has registered.
+                if let Some(jobs) = &tenancy.jobs {
+                    jobs.done().await;
+                }
                 tenancy.stop().await?;
                 outcome
             }

@@ -9,6 +9,7 @@ use crate::resolve::{HeaderResolver, PathResolver, SubdomainResolver};
 const APP: &str = "postgres://app:hunter2@localhost/app";
 const OWNER: &str = "postgres://owner:hunter2@localhost/app";
 const SYSTEM: &str = "postgres://system:hunter2@localhost/app";
+const ADMIN: &str = "hunter2-0123456789-0123456789-0123";
 
 fn read(defaults: Defaults, vars: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     let vars = vars.iter().map(|&(n, v)| (n.to_owned(), v.to_owned()));
@@ -91,6 +92,8 @@ fn every_variable_of_the_table_is_read() {
         ("TENANCY_RATE_LIMIT_PER_MINUTE", "600"),
         ("TENANCY_REDIS_URL", "redis://:s@cache/0"),
         ("TENANCY_RATE_LIMIT_WITHOUT_REDIS", "allow"),
+        ("TENANCY_ADMIN_TOKEN", ADMIN),
+        ("TENANCY_ADMIN_OPEN", "true"),
     ];
     // Those of tokens exclude each other; they are read where tokens are proved. Keys
     // are not read in every build.
@@ -106,6 +109,8 @@ fn every_variable_of_the_table_is_read() {
     assert_eq!(exposed(config.database_url), APP);
     assert_eq!(exposed(config.owner_database_url), OWNER);
     assert_eq!(exposed(config.system_database_url), SYSTEM);
+    assert_eq!(exposed(config.admin_token), ADMIN);
+    assert!(config.admin_open);
     assert_eq!(exposed(config.rate_limits.redis_url), "redis://:s@cache/0");
     assert_eq!(config.listen.to_string(), "[::]:80");
     assert_eq!(config.isolation, Some(Isolation::single(Strategy::Schema)));

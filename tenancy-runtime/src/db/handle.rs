@@ -159,6 +159,12 @@ impl TenantDb {
         Ok(TenantConn::new(session, self.scope.clone(), tenant))
     }
 
+    /// Whose data it is.
+    #[must_use]
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
     /// Has `work` done for this tenant, beside the requests: it outlives the one that
     /// hands it in. It waits for its turn ([`jobs`](crate::jobs)) without a
     /// connection, and gets this handle to work with.

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use super::handle::End;
-use super::{Bounds, Job, Jobs, Standing};
+use super::{Bounds, Job, JobNumbers, Jobs, Standing};
 use crate::problem::said;
 use crate::tenant::Tenant;
 
@@ -45,6 +45,20 @@ impl Dispatcher {
         let mut running = self.jobs.inner.running.subscribe();
         // Fails only when the sender is gone, which is here.
         let _ = running.wait_for(|running| *running == 0).await;
+    }
+
+    /// Waits until none runs and none waits. Safe to drop.
+    pub(crate) async fn done(&self) {
+        let mut running = self.jobs.inner.running.subscribe();
+        // The one that waits last is seen when it begins, and when it ends.
+        while self.jobs.numbers()
+            != (JobNumbers {
+                running: 0,
+                waiting: 0,
+            })
+        {
+            let _ = running.changed().await;
+        }
     }
 
     /// Cuts off what runs, and waits until it is gone, or has reached no await for

@@ -56,6 +56,9 @@ pub(crate) use relations::Exemption;
 use standby::Standby;
 pub use tables::Tables;
 
+/// What begins the application's work for a tenant that has just been registered.
+pub(crate) type Onboarding = Arc<dyn Fn(&TenantRecord) + Send + Sync>;
+
 /// Registers tenants and moves them through their lives. Cheap to clone; an
 /// extractor on routes with `tenant = "none"`: it works for every tenant, so put
 /// them behind a check of your own.
@@ -84,6 +87,7 @@ pub struct Provisioner {
     standby: Standby,
     plans: Option<Arc<Catalog>>,
     settings: Settings,
+    onboarding: Option<Onboarding>,
     /// What this process remembers of tenants.
     remembered: Option<TenantCache>,
     /// Held while a tenant changes in a registry that cannot lock it.
@@ -102,6 +106,7 @@ impl Provisioner {
             standby: Standby::default(),
             plans: None,
             settings: Settings::any(),
+            onboarding: None,
             remembered: None,
             alone: Arc::default(),
         }
@@ -126,6 +131,13 @@ impl Provisioner {
     #[must_use]
     pub(crate) fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// Calls `begin` with each tenant that is registered.
+    #[must_use]
+    pub(crate) fn onboarding(mut self, begin: Option<Onboarding>) -> Self {
+        self.onboarding = begin;
         self
     }
 
@@ -182,7 +194,15 @@ impl Provisioner {
         };
         self.changed(&record.slug).await;
         tracing::info!(tenant = %record.slug, strategy = ?record.strategy(), "provisioned");
+        self.onboard(&record);
         Ok(record)
+    }
+
+    /// The tenant is there, and known to be.
+    fn onboard(&self, record: &TenantRecord) {
+        if let Some(begin) = &self.onboarding {
+            begin(record);
+        }
     }
 
     /// Makes a tenant with a place of its own, or in the shared tables.
@@ -251,7 +271,7 @@ impl Provisioner {
                         |there: &TenantRecord| there.status == TenantStatus::Provisioning;
                     // It is finished for whom it was begun, not for this caller.
                     if let Some(there) = there.filter(half_made) {
-                        this.finish(&there).await?;
+                        this.finish_left_behind(&there).await?;
                     }
                     Err(error)
                 }
@@ -274,6 +294,14 @@ impl Provisioner {
             );
         }
         finished
+    }
+
+    /// Finishes a tenant that a crash has left half-made.
+    async fn finish_left_behind(&self, entry: &TenantRecord) -> Result<TenantRecord> {
+        let record = self.finish(entry).await?;
+        self.changed(&record.slug).await;
+        self.onboard(&record);
+        Ok(record)
     }
 
     /// Makes what a tenant that is `provisioning` lacks, and lets it in.
@@ -348,7 +376,7 @@ impl Provisioner {
     pub(crate) async fn resume(&self) -> Result<()> {
         for tenant in self.all().await? {
             let outcome = match tenant.status {
-                TenantStatus::Provisioning => self.finish(&tenant).await.map(drop),
+                TenantStatus::Provisioning => self.finish_left_behind(&tenant).await.map(drop),
                 // That one, and no other that has its name by now.
                 TenantStatus::Destroying => self.erase(tenant.clone()).await.map(drop),
                 _ => continue,

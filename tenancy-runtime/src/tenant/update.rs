@@ -19,15 +19,24 @@ use crate::error::{Error, Result};
 pub struct TenantUpdate {
     /// The name for people.
     #[serde(deserialize_with = "given")]
-    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(with = "String", skip_serializing_if = "Option::is_none")
+    )]
     pub name: Option<String>,
     /// The plan.
     #[serde(deserialize_with = "given")]
-    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(with = "String", skip_serializing_if = "Option::is_none")
+    )]
     pub plan: Option<String>,
     /// What the application keeps with the tenant, all of it: a JSON object.
     #[serde(deserialize_with = "given")]
-    #[cfg_attr(feature = "openapi", schemars(with = "Map<String, Value>"))]
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(with = "Map<String, Value>", skip_serializing_if = "Option::is_none")
+    )]
     pub metadata: Option<Map<String, Value>>,
     /// By feature, whether the tenant is granted it or refused it whatever its plan
     /// says, and until when; `null` leaves it to the plan again.

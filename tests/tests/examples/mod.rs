@@ -7,6 +7,7 @@ mod custom_resolver;
 mod hello_tenant;
 mod hybrid_isolation;
 mod management;
+mod page;
 mod quickstart;
 mod renamed;
 mod saas_starter;

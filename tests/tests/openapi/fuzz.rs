@@ -25,11 +25,12 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
                       ensure_resource_availability";
 
 /// Tries what the description at `address` says, without what it says of all other
-/// answers: what a route answers in these examples is all listed. Of the checks it
-/// leaves out those that are `unchecked`.
+/// answers: what a route answers in these examples is all listed. Sends as
+/// many `examples` to each route, and leaves out the checks that are `unchecked`.
 pub(super) async fn fuzzed(
     address: SocketAddr,
     place: &Workplace,
+    examples: &str,
     unchecked: &[&str],
 ) -> (bool, String) {
     let checks: Vec<_> = CHECKS
@@ -59,7 +60,7 @@ pub(super) async fn fuzzed(
             "--phases",
             "coverage,fuzzing,stateful",
             "--max-examples",
-            "60",
+            examples,
         ])
         .args([
             "--seed",
@@ -78,7 +79,7 @@ async fn quickstart_answers_as_it_says() {
     let database = Database::empty().await;
     let place = Workplace::on(&database);
     let app = place.serve("quickstart", &[]).await;
-    let (content, said) = fuzzed(app.address, &place, &[]).await;
+    let (content, said) = fuzzed(app.address, &place, "60", &[]).await;
     assert!(content, "{said}");
     assert!(said.contains("Tested: 6"), "{said}");
 }
@@ -88,7 +89,7 @@ async fn hybrid_isolation_answers_as_it_says() {
     let database = Database::empty().await;
     let place = Workplace::on(&database);
     let app = place.serve("hybrid-isolation", &[]).await;
-    let (content, said) = fuzzed(app.address, &place, &[]).await;
+    let (content, said) = fuzzed(app.address, &place, "60", &[]).await;
     assert!(content, "{said}");
     assert!(said.contains("Tested: 4"), "{said}");
 }
@@ -141,7 +142,7 @@ async fn who_answers_otherwise_is_found() {
         .openapi(OpenApi::public());
     let served = Served::in_memory(app, &[]).await;
     let place = Workplace::new();
-    let (content, said) = fuzzed(served.site.address, &place, &[]).await;
+    let (content, said) = fuzzed(served.site.address, &place, "60", &[]).await;
     assert!(!content, "{said}");
     // A server error, a status that is not listed, content that is not as described.
     for found in ["ST101", "ST103", "ST108"] {
