@@ -44,9 +44,6 @@ pub enum Error {
     /// Who is behind the request may not act for the tenant.
     #[error("not a member of the tenant")]
     NotAMember,
-    /// A page of another host asks for a WebSocket.
-    #[error("a page of this origin may not open a WebSocket here")]
-    OriginRefused,
     /// Who is behind the request may not administer tenants.
     #[error("not an operator")]
     NotAnOperator,
@@ -239,7 +236,6 @@ impl Error {
             Self::TenantInactive => (StatusCode::FORBIDDEN, "tenant_inactive", None),
             Self::InvalidToken => (StatusCode::UNAUTHORIZED, "invalid_token", None),
             Self::NotAMember => (StatusCode::FORBIDDEN, "not_a_member", None),
-            Self::OriginRefused => (StatusCode::FORBIDDEN, "origin_refused", None),
             Self::NotAnOperator => (StatusCode::FORBIDDEN, "not_an_operator", None),
             Self::CrossSite(detail) => (StatusCode::FORBIDDEN, "cross_site", Some(detail.clone())),
             Self::ReadOnly => (

@@ -20,9 +20,7 @@ pub use tenancy_runtime::app::{App, Tenancy};
 pub use tenancy_runtime::db::{self, SystemConn, TenantConn, TenantDb};
 #[cfg(feature = "domains")]
 pub use tenancy_runtime::domains::{self, Domains};
-pub use tenancy_runtime::error::{self, Error, Result};
-#[doc = include_str!("../docs/live.md")]
-pub use tenancy_runtime::events;
+pub use tenancy_runtime::error::{Error, Result};
 pub use tenancy_runtime::http::TenantConfig;
 pub use tenancy_runtime::isolation::{self, Isolation, Strategy};
 pub use tenancy_runtime::model::Owned;
@@ -33,6 +31,16 @@ pub use tenancy_runtime::resolve::{self, HeaderResolver};
 pub use tenancy_runtime::secrets;
 pub use tenancy_runtime::system::{self, SystemAccess};
 pub use tenancy_runtime::tenant::{self, Tenant};
+pub mod error {
+    #![doc = include_str!("../docs/errors.md")]
+
+    pub use tenancy_runtime::error::*;
+}
+pub mod events {
+    #![doc = include_str!("../docs/live.md")]
+
+    pub use tenancy_runtime::events::*;
+}
 pub mod jobs {
     #![doc = include_str!("../docs/jobs.md")]
 
@@ -49,8 +57,9 @@ pub use tenancy_runtime::{
 };
 
 #[cfg(feature = "openapi")]
-#[doc = include_str!("../docs/openapi.md")]
 pub mod openapi {
+    #![doc = include_str!("../docs/openapi.md")]
+
     pub use tenancy_runtime::app::RouteDescriptions;
     pub use tenancy_runtime::openapi::*;
 }

@@ -4,8 +4,8 @@
 use axum::response::Response;
 use tenancy::prelude::*;
 
-/// The tenant's events from now on (`event: event`), and what is said in its
-/// WebSockets (`event: message`).
+/// The tenant's events from now on (`event: event`), how many came in a batch
+/// (`event: batch`), and what is said in its WebSockets (`event: message`).
 #[tenant_handler(get, "/events/stream")]
 pub(super) async fn stream(live: TenantEvents) -> EventStream {
     live.subscribe().await.into_sse()

@@ -7,6 +7,7 @@ mod metrics;
 mod plan;
 
 use serde::Serialize;
+use serde_json::json;
 use tenancy::openapi::JsonSchema;
 use tenancy::prelude::*;
 
@@ -37,6 +38,20 @@ pub struct Event {
 /// The most events that one request brings.
 const BATCH: usize = 1_000;
 
+/// The longest event, in bytes of JSON: it is told as well, and what is told has
+/// 64 KiB at most.
+const LONGEST: usize = 32 * 1024;
+
+/// Before it is stored, so that nothing is which is refused.
+fn check(new: &NewEvent) -> Result<()> {
+    let told = json!([new.event_type, new.user_id, new.properties]).to_string();
+    if told.len() > LONGEST {
+        let problem = format!("an event has at most {LONGEST} bytes");
+        return Err(Error::InvalidInput(problem));
+    }
+    Ok(())
+}
+
 #[tenant_handler(get, "/health", tenant = "none")]
 async fn health() -> &'static str {
     "ok"
@@ -56,6 +71,7 @@ async fn ingest(
     live: TenantEvents,
     Json(new): Json<NewEvent>,
 ) -> Result<(StatusCode, Json<Event>)> {
+    check(&new)?;
     let event = new.insert(&mut db).await?;
     // After the commit: nobody hears of what is not there.
     live.publish("event", &event).await?;
@@ -74,17 +90,15 @@ async fn ingest_batch(
         let problem = format!("{} events at once, and {BATCH} is the most", batch.len());
         return Err(Error::InvalidInput(problem));
     }
-    let taken: Vec<Event> = diesel::insert_into(events::table)
-        .values(batch)
-        .returning(Event::as_returning())
-        .get_results(&mut db)
-        .await?;
-    for event in &taken {
-        live.publish("event", event).await?;
-    }
+    batch.iter().try_for_each(check)?;
     let taken = Taken {
-        events: taken.len(),
+        events: diesel::insert_into(events::table)
+            .values(batch)
+            .execute(&mut db)
+            .await?,
     };
+    // Told as one: who listens would be flooded, and can read the latest.
+    live.publish("batch", &taken).await?;
     Ok((StatusCode::CREATED, Json(taken)))
 }
 

@@ -115,7 +115,7 @@ async fn take(id: i32, quantity: i32, conn: &mut TenantConn) -> Result<Product> 
         .get_result(conn)
         .await
         .optional()?;
-    taken.ok_or_else(|| Error::Conflict(format!("product {id} is not there {quantity} times")))
+    taken.ok_or_else(|| Error::Conflict(format!("there are not {quantity} of product {id}")))
 }
 
 /// The latest orders.
@@ -142,7 +142,7 @@ pub(super) async fn show(mut db: TenantConn, Path(id): Path<i32>) -> Result<Json
     Ok(Json(Receipt { order, lines }))
 }
 
-/// What one product has brought.
+/// How many pieces of one product were sold.
 #[derive(Queryable, Serialize)]
 pub(super) struct Sales {
     product: String,
@@ -154,9 +154,9 @@ pub(super) struct Sales {
 pub(super) async fn sales(mut db: TenantConn) -> Result<Json<Vec<Sales>>> {
     let best = order_lines::table
         .inner_join(products::table)
-        .group_by(products::name)
+        .group_by((products::id, products::name))
         .select((products::name, sum(order_lines::quantity)))
-        .order(sum(order_lines::quantity).desc())
+        .order((sum(order_lines::quantity).desc(), products::id))
         .limit(20);
     Ok(Json(best.load(&mut db).await?))
 }

@@ -1,6 +1,9 @@
 //! The database as the configuration says: a server, reached by the logins of
 //! two or three roles, or the embedded one, where one login takes all three.
 
+#[cfg(feature = "embedded")]
+use std::time::{Duration, Instant};
+
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::Config;
@@ -114,10 +117,8 @@ impl Data {
             .map_err(|error| problem(error.to_string()))?;
         // It has room for one client, which takes a role for each transaction.
         let pool = pool(config, login(&server.url().into())?, 1);
-        let mut transaction = pool
-            .begin()
-            .await
-            .map_err(|error| problem(error.to_string()))?;
+        let begun = first_answer(&pool).await;
+        let mut transaction = begun.map_err(|error| problem(error.to_string()))?;
         transaction
             .conn()
             .batch_execute(&format!(
@@ -147,6 +148,24 @@ impl Data {
             system_role: Some(SYSTEM.to_owned()),
             embedded: Some(server),
         })
+    }
+}
+
+/// The first transaction of a database that has just been started, which on a busy
+/// machine takes longer than requests may wait.
+#[cfg(feature = "embedded")]
+async fn first_answer(pool: &Pool) -> Result<crate::db::Transaction> {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    const PAUSE: Duration = Duration::from_millis(100);
+    let begun = Instant::now();
+    loop {
+        match pool.begin().await {
+            Err(Error::Unavailable(reason)) if begun.elapsed() < PATIENCE => {
+                tracing::debug!(%reason, "the embedded PostgreSQL does not answer yet");
+                tokio::time::sleep(PAUSE).await;
+            }
+            outcome => return outcome,
+        }
     }
 }
 

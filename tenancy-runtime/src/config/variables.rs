@@ -223,8 +223,9 @@ pub(super) const SHUTDOWN_TIMEOUT: Variable = variable(
 );
 pub(super) const JOBS: Variable = variable(
     "TENANCY_JOBS",
-    "half of TENANCY_POOL_SIZE",
-    "How many jobs of tenants run at a time, 1 to 1000; one tenant has at most half of the places.",
+    "half of TENANCY_POOL_SIZE, 1 at least",
+    "How many jobs of tenants run at a time, 1 to 1000; one tenant has at most half of the \
+     places, rounded up.",
 );
 pub(super) const JOBS_WAITING: Variable = variable(
     "TENANCY_JOBS_WAITING",
@@ -251,7 +252,8 @@ pub(super) const RATE_LIMIT_PER_MINUTE: Variable = variable(
 pub(super) const REDIS_URL: Variable = variable(
     "TENANCY_REDIS_URL",
     "none, and each process counts for itself",
-    "The Redis in which all processes count requests, as redis://user:password@host:6379/0.",
+    "The Redis in which all processes count requests and by which they tell each other of \
+     events and of changed tenants, as redis://user:password@host:6379/0.",
 );
 pub(super) const RATE_LIMIT_WITHOUT_REDIS: Variable = variable(
     "TENANCY_RATE_LIMIT_WITHOUT_REDIS",

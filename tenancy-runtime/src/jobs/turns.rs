@@ -16,7 +16,7 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// One tenant never has more than half of the places: jobs that take long keep
+    /// One tenant never has more than half of the places, rounded up: jobs that take long keep
     /// others waiting for a place, and not for the whole of them.
     pub(crate) fn new(at_once: u32, waiting: u32) -> Self {
         Self {

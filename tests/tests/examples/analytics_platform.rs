@@ -1,6 +1,7 @@
 //! `analytics-platform`: events singly and by the thousand, live and summed up, with
 //! the database inside and on a server.
 
+use integration::curl;
 use integration::database::Database;
 use integration::process::{Served, Workplace};
 use serde_json::{Value, json};
@@ -13,11 +14,9 @@ async fn register(app: &Served, slug: &str, plan: &str) {
 }
 
 fn events(count: usize) -> Value {
-    let event = |number| {
-        json!({
-            "event_type": ["page_view", "click", "page_view"][number % 3],
-            "user_id": format!("u-{}", number % 100),
-        })
+    let event = |number: usize| {
+        let kind = ["page_view", "click", "page_view"][number % 3];
+        json!({ "event_type": kind, "user_id": format!("u-{}", number % 100) })
     };
     (0..count).map(event).collect()
 }
@@ -75,16 +74,12 @@ async fn take_batches(place: &Workplace) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_comes_too_often_is_told_when_to_come_again() {
     let place = Workplace::new();
-    let vars = [
-        ("TENANCY_ENABLE_RATE_LIMITING", "true"),
-        ("TENANCY_RATE_LIMIT_PER_MINUTE", "600"),
-    ];
-    let app = place.serve("analytics-platform", &vars).await;
-    register(&app, A, "starter").await;
-    register(&app, B, "starter").await;
+    let app = place.serve("analytics-platform", &[]).await;
+    register(&app, A, "enterprise").await;
+    register(&app, B, "enterprise").await;
     let mut refused = None;
     for _ in 0..=600 {
-        let answer = app.tenant(A).get("/events").await;
+        let answer = app.tenant(A).post("/events/batch", json!([])).await;
         if answer.status == 429 {
             refused = Some(answer);
             break;
@@ -93,5 +88,45 @@ async fn who_comes_too_often_is_told_when_to_come_again() {
     let refused = refused.expect("a limit");
     assert_eq!(refused.problem(429), "rate_limited");
     assert!(refused.headers.contains_key("retry-after"));
-    app.tenant(B).get("/events").await.json(200);
+    // That route of this tenant's, and nothing else.
+    app.tenant(B)
+        .post("/events/batch", json!([]))
+        .await
+        .json(201);
+    app.tenant(A).get("/events").await.json(200);
+}
+
+/// What is too long to be told is refused before it is stored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_is_not_stored() {
+    let place = Workplace::new();
+    let app = place.serve("analytics-platform", &[]).await;
+    register(&app, A, "pro").await;
+    let event = |length| {
+        let properties = json!({"text": "x".repeat(length)});
+        json!({"event_type": "click", "user_id": "u-1", "properties": properties})
+    };
+    let caller = app.tenant(A);
+    let refused = caller.post("/events", event(33_000)).await;
+    assert_eq!(refused.problem(422), "invalid_input");
+    let refused = caller
+        .post("/events/batch", json!([event(1), event(33_000)]))
+        .await;
+    assert_eq!(refused.problem(422), "invalid_input");
+    assert_eq!(caller.get("/events").await.json(200), json!([]));
+    caller.post("/events", event(32_000)).await.json(201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_it_prints_works() {
+    let place = Workplace::new();
+    let app = place.serve("analytics-platform", &[]).await;
+    let mut statuses = Vec::new();
+    for hint in app.hints() {
+        // The rest is for a browser, a WebSocket's client and a terminal of its own.
+        if hint.starts_with("curl http") {
+            statuses.push(curl::run(&hint).await.0);
+        }
+    }
+    assert_eq!(statuses, [201, 201, 200, 201, 403, 200]);
 }

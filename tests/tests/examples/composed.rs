@@ -110,3 +110,29 @@ async fn the_starter_counts_in_the_redis_of_its_containers() {
     assert!(!redis.keys().await.is_empty());
     assert_success(&starter.app.stop("TERM").await);
 }
+
+/// Containers listen for everybody, which operators' routes without a guard allow where
+/// it is said by name only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_anybody_may_administer_says_so_by_name_and_aloud() {
+    let (postgres, redis) = (postgres().await, Redis::start().await);
+    for example in ["ecommerce-platform", "analytics-platform"] {
+        let mut settings = settings(example, &postgres, &redis);
+        settings.push(("TENANCY_LISTEN".to_owned(), "0.0.0.0:0".to_owned()));
+        let place = Workplace::new();
+        let all = pairs(&settings);
+        let word = "listening on http://0.0.0.0";
+        let ended = place.stop_at(word, example, &all).await;
+        assert_success(&ended);
+        assert!(ended.err.contains("ANYBODY WHO REACHES"), "{}", ended.err);
+        // The twin: where nobody says so, it does not start.
+        settings.retain(|(name, _)| name != "TENANCY_ADMIN_OPEN");
+        let refused = place.run(example, &[], &pairs(&settings)).await;
+        assert_eq!(refused.code, Some(1), "{}", refused.err);
+        assert!(
+            refused.err.contains("TENANCY_ADMIN_OPEN"),
+            "{}",
+            refused.err
+        );
+    }
+}

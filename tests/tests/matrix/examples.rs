@@ -133,8 +133,9 @@ async fn shops_with_databases_of_their_own_are_kept_apart() {
     owner.batch_execute(far).await.expect("sequences");
     let product =
         |canary: &str| json!({ "name": canary, "sku": canary, "price": "1.00", "stock": 99 });
-    let of_a = app.nobody().post("/t/acme-corp/products", product("of A"));
-    assert_eq!(of_a.await.json(201)["id"], 1);
+    let nobody = app.nobody();
+    let first = nobody.post("/t/acme-corp/products", product("of A"));
+    assert_eq!(first.await.json(201)["id"], 1);
     let pathed = |slug: &'static str| {
         Caller::new(slug, Site::at(app.address), move |request| {
             let path = format!("/t/{slug}{}", request.uri);
@@ -175,13 +176,26 @@ async fn events_are_kept_apart() {
     register(&app, B).await;
     let report = by_slug(&app, A, B)
         .changing("GET /metrics/summary", "it counts back from now")
+        .allow(
+            "POST /events",
+            "its user_id is the client's own word, no key",
+        )
+        .allow(
+            "POST /events/batch",
+            "its user_id is the client's own word, no key",
+        )
         .routes([
             "GET /health",
             "GET /events",
             "POST /events",
             "POST /events/batch",
         ])
-        .routes(["GET /metrics/summary"])
+        .routes(["GET /metrics/summary", "GET /events/stream", "GET /ws"])
+        .skip(
+            "GET /events/stream",
+            "does not end: live::crossing tries it",
+        )
+        .skip("GET /ws", "does not end: live::crossing tries it")
         .body(
             "POST /events",
             |canary| json!({ "event_type": canary, "user_id": canary }),

@@ -105,7 +105,7 @@ impl<S> Argument<S> for TenantWebSocket {
     fn describe(operation: &mut Operation) {
         operation
             .answers_nothing(StatusCode::SWITCHING_PROTOCOLS)
-            .problem(&Error::OriginRefused)
+            .problem(&Error::CrossSite(String::new()))
             .problem(&Error::InvalidInput(String::new()))
             .note("Opens a WebSocket, of which nothing is said here.");
     }

@@ -42,7 +42,9 @@ impl Page {
                      with `allow_origins`; if it is your own, let the proxy keep `Host`, or list \
                      the proxy in TENANCY_TRUSTED_PROXIES"
                 );
-                Err(Error::OriginRefused)
+                Err(Error::CrossSite(
+                    "a page of this origin may not open a WebSocket here".to_owned(),
+                ))
             }
         }
     }

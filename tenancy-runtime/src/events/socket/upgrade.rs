@@ -36,7 +36,7 @@ const SEND: Duration = Duration::from_secs(10);
 /// }
 /// ```
 ///
-/// A page of another host is refused with 403 `origin_refused`, since its browser
+/// A page of another host is refused with 403 `cross_site`, since its browser
 /// sends the cookies of this one along ([`allow_origins`](Self::allow_origins)). What
 /// sends no `Origin` is let in.
 #[must_use = "a request for a WebSocket is answered by `on_upgrade`"]

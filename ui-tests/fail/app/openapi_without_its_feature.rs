@@ -1,0 +1,2 @@
+#[tenancy::app(openapi = "public")]
+async fn main() {}
