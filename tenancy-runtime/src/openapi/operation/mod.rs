@@ -1,3 +1,8 @@
+//! The description of one route: what it is called, takes and answers.
+
+mod parts;
+mod responses;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aide::openapi as spec;
@@ -5,12 +10,10 @@ use axum::http::StatusCode;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
-use super::schemas::PREFIX;
 use super::{Answer, Argument, Schemas};
 use crate::error::Error;
-
-/// The media type of problem responses.
-const PROBLEM: &str = "application/problem+json";
+use parts::{content, parameter};
+pub(crate) use parts::parameters_of;
 
 /// The description of a route, while it is written.
 ///
@@ -311,87 +314,6 @@ impl Operation {
             self.item.security.push(schemes.collect());
         }
     }
-
-    pub(crate) fn done(mut self) -> Described {
-        self.undescribed_path();
-        let mistake = self.mistake();
-        let mut responses = spec::Responses::default();
-        for success in &self.successes {
-            let (code, description) = match (success.status, self.declared) {
-                (Status::Always(status), _) | (Status::Picked, Some(status)) => {
-                    (spec::StatusCode::Code(status), reason(status))
-                }
-                (Status::Picked, None) => (spec::StatusCode::Range(2), "Success"),
-                (Status::Redirection, _) => (spec::StatusCode::Range(3), "Look elsewhere"),
-            };
-            self.is_open |= success.status == Status::Picked && self.declared.is_none();
-            let mut response = spec::Response {
-                description: description.to_owned(),
-                ..spec::Response::default()
-            };
-            if let Some((media, schema)) = &success.content {
-                let media = (*media).to_owned();
-                response.content.insert(media, content(schema.clone()));
-            }
-            responses
-                .responses
-                .insert(code, spec::ReferenceOr::Item(response));
-        }
-        for (status, codes) in &self.problems {
-            let code = spec::StatusCode::Code(*status);
-            let response = spec::ReferenceOr::Item(problem(*status, codes, self.is_open));
-            responses.responses.entry(code).or_insert(response);
-        }
-        responses.default = Some(spec::ReferenceOr::Item(if self.is_open {
-            spec::Response {
-                description: "Any other answer".to_owned(),
-                ..spec::Response::default()
-            }
-        } else {
-            other_problem()
-        }));
-        self.item.responses = Some(responses);
-        if !self.notes.is_empty() {
-            let described = self.item.description.take();
-            let all: Vec<_> = described.into_iter().chain(self.notes).collect();
-            self.item.description = Some(all.join("\n\n"));
-        }
-        Described {
-            item: self.item,
-            schemas: self.schemas,
-            mistake,
-        }
-    }
-
-    /// A document without all parameters of a path is none.
-    fn undescribed_path(&mut self) {
-        for name in parameters_of(&self.path) {
-            let described = self.item.parameters.iter().any(|parameter| {
-                matches!(parameter, spec::ReferenceOr::Item(spec::Parameter::Path {
-                    parameter_data, ..
-                }) if parameter_data.name == name)
-            });
-            if !described {
-                self.path_parameter(&name, json!({"type": "string"}));
-            }
-        }
-    }
-
-    /// A status that is declared and cannot be.
-    fn mistake(&self) -> Option<(String, String)> {
-        let declared = self.declared?;
-        let always = self
-            .successes
-            .iter()
-            .find_map(|success| match success.status {
-                Status::Always(status) if status != declared => Some(status),
-                _ => None,
-            })?;
-        Some((
-            format!("says `status = {declared}`, and its answer is always {always}"),
-            "answer (StatusCode, …) there, or drop `status`".to_owned(),
-        ))
-    }
 }
 
 impl std::fmt::Debug for Operation {
@@ -401,134 +323,4 @@ impl std::fmt::Debug for Operation {
             .field("name", &self.item.operation_id)
             .finish_non_exhaustive()
     }
-}
-
-/// Any error of ours: what no response says by itself.
-fn other_problem() -> spec::Response {
-    let mut response = spec::Response {
-        description: "Another problem".to_owned(),
-        ..spec::Response::default()
-    };
-    response
-        .content
-        .insert(PROBLEM.to_owned(), content(Some(problem_schema())));
-    response
-}
-
-fn problem(status: u16, codes: &BTreeSet<&'static str>, is_open: bool) -> spec::Response {
-    let mut response = other_problem();
-    let codes: Vec<_> = codes.iter().map(|code| format!("`{code}`")).collect();
-    response.description = format!("{}: {}", reason(status), codes.join(" or "));
-    let headers: &[(&str, &str)] = match status {
-        401 => &[("WWW-Authenticate", "string")],
-        429 | 503 => &[("Retry-After", "integer")],
-        _ => &[],
-    };
-    if is_open {
-        // The handler may answer this status in a way of its own.
-        response.content.insert("*/*".to_owned(), content(None));
-        return response;
-    }
-    for (name, ty) in headers {
-        let header = spec::Header {
-            description: None,
-            style: spec::HeaderStyle::Simple,
-            required: true,
-            deprecated: None,
-            format: spec::ParameterSchemaOrContent::Schema(object(json!({"type": ty}))),
-            example: None,
-            examples: Default::default(),
-            extensions: Default::default(),
-        };
-        let header = spec::ReferenceOr::Item(header);
-        response.headers.insert((*name).to_owned(), header);
-    }
-    response
-}
-
-fn problem_schema() -> Schema {
-    schema(json!({"$ref": format!("{PREFIX}Problem")}))
-}
-
-fn reason(status: u16) -> &'static str {
-    let status = StatusCode::from_u16(status).ok();
-    status
-        .and_then(|s| s.canonical_reason())
-        .unwrap_or("Answer")
-}
-
-fn content(schema: Option<Schema>) -> spec::MediaType {
-    spec::MediaType {
-        schema: schema.map(|schema| object(schema.into())),
-        ..spec::MediaType::default()
-    }
-}
-
-pub(super) fn object(value: Value) -> spec::SchemaObject {
-    spec::SchemaObject {
-        json_schema: schema(value),
-        external_docs: None,
-        example: None,
-    }
-}
-
-fn schema(value: Value) -> Schema {
-    // Only a value that is neither an object nor a boolean is no schema.
-    Schema::try_from(value).unwrap_or_default()
-}
-
-/// A parameter, whose description its schema may have.
-fn parameter(name: &str, mut schema: Value, required: bool) -> spec::ParameterData {
-    let (mut description, mut example) = (None, None);
-    if let Value::Object(members) = &mut schema {
-        // With one the page fills in the field.
-        if let Some(Value::Array(mut examples)) = members.remove("examples") {
-            example = examples.drain(..).next();
-        }
-        for member in ["$schema", "title"] {
-            members.remove(member);
-        }
-        if let Some(Value::String(text)) = members.remove("description") {
-            description = Some(text);
-        }
-        not_null(members);
-    }
-    spec::ParameterData {
-        name: name.to_owned(),
-        description,
-        required,
-        deprecated: None,
-        format: spec::ParameterSchemaOrContent::Schema(object(schema)),
-        example,
-        examples: Default::default(),
-        explode: None,
-        extensions: Default::default(),
-    }
-}
-
-/// An address has no `null`: what is not there is left out.
-fn not_null(schema: &mut serde_json::Map<String, Value>) {
-    if let Some(Value::Array(types)) = schema.get_mut("type") {
-        types.retain(|ty| ty != "null");
-        if let [only] = types.as_slice() {
-            let only = only.clone();
-            schema.insert("type".to_owned(), only);
-        }
-    }
-    if let Some(Value::Array(any)) = schema.get_mut("anyOf") {
-        any.retain(|one| one["type"] != "null");
-    }
-    if schema.get("default").is_some_and(Value::is_null) {
-        schema.remove("default");
-    }
-}
-
-/// The names of a path's parameters, in their order.
-pub(crate) fn parameters_of(path: &str) -> Vec<String> {
-    let path = path.replace("{{", "").replace("}}", "");
-    let parts = path.split('{').skip(1);
-    let names = parts.filter_map(|part| part.split_once('}'));
-    names
-        .map(|(name, _)| name.trim_start_matches('*').to_owned())
-        .collect()
 }
