@@ -145,7 +145,7 @@ pub(super) fn changes(model: &Model, names: &Names<'_>) -> TokenStream {
     } = names;
     let visibility = &model.item.vis;
     let docs = format!(" Changes to a row of [`{ident}`]. What is `None` stays as it is.");
-    let described = format!("Changes to a {ident}. What is left out stays as it is.");
+    let described = format!("Changes to one {ident}. What is left out stays as it is.");
     let serde = serde(model, names);
     let keys = model.key_columns();
     let keys = keys.iter().map(|column| &column.name.rust);
