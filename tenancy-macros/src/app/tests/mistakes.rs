@@ -468,3 +468,16 @@ fn all_are_reported_at_once() {
     ));
     assert_eq!(mistakes.len(), 8, "{mistakes:#?}");
 }
+
+/// Whoever looks for an option finds it in the table.
+#[test]
+fn every_option_is_documented() {
+    let page = include_str!("../../../../tenancy/docs/app.md");
+    for (option, _) in crate::app::attr::OPTIONS.all {
+        let row = page.lines().find(|line| {
+            let first = line.split(" | ").next().unwrap_or_default();
+            first.starts_with("| `") && first.contains(&format!("`{option}"))
+        });
+        assert!(row.is_some(), "`{option}` is missing in the table");
+    }
+}

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::{Answer, Argument, Schemas};
 use crate::error::Error;
-use parts::{content, parameter};
 pub(crate) use parts::parameters_of;
+use parts::{content, parameter};
 
 /// The description of a route, while it is written.
 ///
