@@ -3,7 +3,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use uuid::Uuid;
 
 use super::held::Held;
@@ -56,8 +56,9 @@ impl Event {
         Self::encoded(Uuid::now_v7(), kind, data, held).map_err(Error::InvalidInput)
     }
 
-    /// One that comes from another process, which has checked it.
+    /// One that comes from another process; `None` for what none of ours has checked.
     pub(super) fn received(id: Uuid, kind: &str, data: &str, held: &Held) -> Option<Self> {
+        serde_json::from_str::<IgnoredAny>(data).ok()?;
         Self::encoded(id, kind, data.to_owned(), held).ok()
     }
 
@@ -185,6 +186,16 @@ mod tests {
         let pretty = event("k", "{\r\n \"a\": \"b\\n\"\n}").unwrap();
         assert!(!pretty.json().contains(['\n', '\r']));
         assert_eq!(pretty.data::<serde_json::Value>().unwrap()["a"], "b\n");
+    }
+
+    #[test]
+    fn what_comes_from_elsewhere_is_json_or_nothing() {
+        let held = Held::default();
+        let received = |data| Event::received(Uuid::now_v7(), "k", data, &held).is_some();
+        assert!(received(r#"{"a": [1, "b"]}"#));
+        for data in ["", "text", "1 2", r#"1,"data":2"#, r#"cut off""#] {
+            assert!(!received(data), "{data}");
+        }
     }
 
     #[test]

@@ -279,7 +279,7 @@ struct Inbox<'a> {
 
 impl Inbox<'_> {
     fn take(&mut self, message: &str) {
-        let Some(heard) = self.reader.read(message) else {
+        let Some(heard) = self.reader.read(message, Instant::now()) else {
             tracing::warn!("what came as events was sent by no process of this application");
             return;
         };
