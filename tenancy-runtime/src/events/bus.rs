@@ -7,6 +7,7 @@ use super::carrier::Carrier;
 use super::event::Event;
 use super::link::Link;
 use super::local::Local;
+use super::places::Places;
 use super::queue::Overflow;
 use super::stopping::{Stay, Stopping};
 use super::subscription::Subscription;
@@ -33,6 +34,7 @@ use crate::tenant::{Tenant, TenantId};
 pub struct Events {
     local: Arc<Local>,
     link: Arc<Link>,
+    places: Places,
     stopping: Stopping,
     tenants: TenantCache,
 }
@@ -73,11 +75,13 @@ pub struct TenantEvents {
 }
 
 impl Events {
-    pub(crate) fn new(carrier: Option<Carrier>, tenants: TenantCache) -> Self {
+    /// `streams`: how many sockets and streams each tenant may have open.
+    pub(crate) fn new(carrier: Option<Carrier>, tenants: TenantCache, streams: u32) -> Self {
         let local = Arc::new(Local::default());
         Self {
             link: Arc::new(Link::new(carrier, Arc::clone(&local))),
             local,
+            places: Places::new(streams),
             stopping: Stopping::new(),
             tenants,
         }
@@ -145,6 +149,11 @@ impl Events {
     pub(super) fn stay(&self) -> Stay {
         self.stopping.stay()
     }
+
+    #[cfg(feature = "ws")]
+    pub(super) fn places(&self) -> &Places {
+        &self.places
+    }
 }
 
 impl TenantEvents {
@@ -181,6 +190,7 @@ impl TenantEvents {
             overflow,
             self.revocation.clone(),
             self.events.stay(),
+            self.events.places.clone(),
         );
         if self.comes_back {
             return subscription.after_a_gap();

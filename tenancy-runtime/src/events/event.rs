@@ -22,6 +22,12 @@ const AROUND: usize = 128;
 /// What streams call the word that something was missed.
 pub(super) const MISSED: &str = "missed";
 
+/// A text that is sent without being copied.
+#[cfg(feature = "ws")]
+type Shared = axum::extract::ws::Utf8Bytes;
+#[cfg(not(feature = "ws"))]
+type Shared = Box<str>;
+
 /// Something that happened to a tenant, as it was published. Cheap to clone.
 #[derive(Clone)]
 pub struct Event(Arc<Parts>);
@@ -29,7 +35,7 @@ pub struct Event(Arc<Parts>);
 struct Parts {
     id: Uuid,
     /// As it is sent over WebSockets, and where its parts stand in that.
-    message: Box<str>,
+    message: Shared,
     kind: Range<usize>,
     data: Range<usize>,
     /// Counts what is kept of events in memory, for as long as this is.
@@ -127,6 +133,12 @@ impl Event {
     /// [`Error::Internal`] when it does not read as `T`.
     pub fn data<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_str(self.json()).map_err(Error::internal)
+    }
+
+    /// As it is sent over WebSockets.
+    #[cfg(feature = "ws")]
+    pub(super) fn message(&self) -> Shared {
+        self.0.message.clone()
     }
 
     /// What it keeps of the memory for events.
