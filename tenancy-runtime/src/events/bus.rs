@@ -121,7 +121,7 @@ impl Events {
     ) -> Result<()> {
         let event = Event::new(kind, data, &self.local.held)?;
         // Before anybody has it: who is dropped here has told nobody.
-        let room = self.link.room(&event).await;
+        let room = self.link.room(tenant, &event).await;
         self.local.deliver(tenant, &event);
         self.link.send(tenant, event, room);
         Ok(())
@@ -162,7 +162,8 @@ impl TenantEvents {
     ///
     /// `kind` has 1 to 64 letters, digits, `_`, `-`, `.` and `:`; `data` is anything
     /// that is JSON, up to 64 KiB. Waits for at most half a second for others to keep
-    /// up. Safe to drop: then it was published for nobody, or for everybody.
+    /// up, and loses what is more than its tenant's share of what waits for them. Safe
+    /// to drop: then it was published for nobody, or for everybody.
     ///
     /// # Errors
     ///

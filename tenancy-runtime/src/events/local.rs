@@ -44,6 +44,14 @@ impl Local {
         }
     }
 
+    /// Events of this tenant were lost on the way here.
+    pub(super) fn gap_of(&self, tenant: TenantId) {
+        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        for queue in tenants.get(&tenant).into_iter().flatten() {
+            queue.gap();
+        }
+    }
+
     /// Events of any tenant may have been lost on the way here.
     pub(super) fn gap(&self) {
         let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);

@@ -30,6 +30,7 @@ mod extract;
 mod held;
 mod link;
 mod local;
+mod outbox;
 mod places;
 mod queue;
 #[cfg(feature = "ws")]

@@ -44,6 +44,9 @@ const BEGINS: &str = "<";
 const GOES_ON: &str = "-";
 const ENDS: &str = ">";
 
+/// What stands behind a tenant who has lost something, in place of an event.
+const LOST: &str = "lost";
+
 /// Numbers and packs what a process sends.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -61,15 +64,25 @@ impl Writer {
         self.next += 1;
     }
 
-    /// The messages for these events, of at most so many bytes each; one without
-    /// text for none.
-    pub(super) fn pack(&mut self, events: &[(TenantId, Event)], most: usize) -> Vec<String> {
+    /// The messages for these events, and for who has lost some, of at most so many
+    /// bytes each; one without text for none.
+    pub(super) fn pack(
+        &mut self,
+        events: &[(TenantId, Event)],
+        lost: &[TenantId],
+        most: usize,
+    ) -> Vec<String> {
         let room = most.saturating_sub(HEAD).max(4);
         let (mut messages, mut text) = (Vec::new(), String::new());
         let mut whole = WHOLE;
-        for (tenant, event) in events {
+        let lost = lost
+            .iter()
+            .map(|tenant| format!("{} {LOST}\n", tenant.as_uuid().simple()));
+        let events = events.iter().map(|(tenant, event)| {
             let (id, kind, data) = (event.id().simple(), event.kind(), event.json());
-            let line = format!("{} {id} {kind} {data}\n", tenant.as_uuid().simple());
+            format!("{} {id} {kind} {data}\n", tenant.as_uuid().simple())
+        });
+        for line in lost.chain(events) {
             if !text.is_empty() && text.len() + line.len() > room {
                 messages.push(self.message(whole, &text));
                 text.clear();
@@ -220,12 +233,25 @@ impl Reader {
     }
 }
 
-/// One line: whose event it is, and what it says.
-pub(super) fn line(line: &str) -> Option<(TenantId, Uuid, &str, &str)> {
+/// What a line says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Line<'a> {
+    /// Whose event it is, its id, its kind and its data.
+    Event(TenantId, Uuid, &'a str, &'a str),
+    /// Events of this tenant were not sent.
+    Lost(TenantId),
+}
+
+/// `None` for what says nothing.
+pub(super) fn line(line: &str) -> Option<Line<'_>> {
     let mut words = line.splitn(4, ' ');
     let tenant = words.next()?.parse().ok()?;
-    let id = Uuid::try_parse(words.next()?).ok()?;
-    Some((tenant, id, words.next()?, words.next()?))
+    let id = words.next()?;
+    let Some(kind) = words.next() else {
+        return (id == LOST).then_some(Line::Lost(tenant));
+    };
+    let id = Uuid::try_parse(id).ok()?;
+    Some(Line::Event(tenant, id, kind, words.next()?))
 }
 
 #[cfg(test)]
@@ -241,10 +267,11 @@ mod tests {
 
     fn lines(heard: &[Heard]) -> Vec<(TenantId, String)> {
         let text: String = heard.iter().map(|heard| &*heard.text).collect();
-        let lines = text.lines().map(|text| line(text).unwrap());
-        lines
-            .map(|(tenant, _, _, data)| (tenant, serde_json::from_str(data).unwrap()))
-            .collect()
+        let lines = text.lines().map(|text| match line(text) {
+            Some(Line::Event(tenant, _, _, data)) => (tenant, serde_json::from_str(data).unwrap()),
+            other => panic!("{other:?} in {text}"),
+        });
+        lines.collect()
     }
 
     fn read_all(reader: &mut Reader, messages: &[String]) -> Vec<Heard> {
@@ -275,7 +302,9 @@ mod tests {
     /// That all of these lines are of events that were published.
     fn were_published(heard: &[Heard], tenant: TenantId, texts: &[String]) {
         for text in heard.iter().flat_map(|heard| heard.text.lines()) {
-            let (of, _, kind, data) = line(text).expect("a line");
+            let Some(Line::Event(of, _, kind, data)) = line(text) else {
+                panic!("no event: {text}");
+            };
             assert_eq!((of, kind), (tenant, "k"), "of {text}");
             let said: String = serde_json::from_str(data).expect("JSON");
             assert!(texts.contains(&said), "{said}");
@@ -293,7 +322,7 @@ mod tests {
                 .map(|text| (TenantId::generate(), event(text)))
                 .collect();
             let mut writer = Writer::new(Uuid::now_v7());
-            let messages = writer.pack(&events, most);
+            let messages = writer.pack(&events, &[], most);
             prop_assert!(messages.iter().all(|message| message.len() <= most));
             let heard = read_all(&mut Reader::default(), &messages);
             prop_assert!(heard.iter().all(|heard| !heard.gap));
@@ -305,10 +334,10 @@ mod tests {
         fn a_message_that_is_lost_is_seen_and_nothing_is_made_up(texts in texts()) {
             let tenant = TenantId::generate();
             let mut writer = Writer::new(Uuid::now_v7());
-            let mut messages = writer.pack(&[], FORGEABLE);
+            let mut messages = writer.pack(&[], &[], FORGEABLE);
             let events: Vec<_> = texts.iter().map(|text| (tenant, event(text))).collect();
-            messages.extend(writer.pack(&events, FORGEABLE));
-            messages.extend(writer.pack(&[], FORGEABLE));
+            messages.extend(writer.pack(&events, &[], FORGEABLE));
+            messages.extend(writer.pack(&[], &[], FORGEABLE));
             // Neither the first, before which nobody knew of the sender, nor the last.
             for lost in 1..messages.len() - 1 {
                 let mut messages = messages.clone();
@@ -336,13 +365,15 @@ mod tests {
         let victim = TenantId::generate();
         let text = forged(FORGEABLE, 1, victim, "1");
         let mut writer = Writer::new(Uuid::now_v7());
-        let messages = writer.pack(&[(TenantId::generate(), event(&text))], FORGEABLE);
+        let messages = writer.pack(&[(TenantId::generate(), event(&text))], &[], FORGEABLE);
         let [_, rest] = &*messages else {
             panic!("{messages:?}")
         };
         // It would be taken for one of the victim's.
         let said = rest.splitn(4, ' ').nth(3).unwrap();
-        let (of, _, kind, _) = line(said).unwrap();
+        let Some(Line::Event(of, _, kind, _)) = line(said) else {
+            panic!("{said}");
+        };
         assert_eq!((of, kind), (victim, "forged"));
         let heard = Reader::default().read(rest, Instant::now()).unwrap();
         assert_eq!((heard.gap, &*heard.text), (true, ""));
