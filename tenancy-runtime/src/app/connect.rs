@@ -78,7 +78,7 @@ impl Tenancy {
             tenancy.secrets = secrets_of(config, &data, &tenancy)?;
         }
         let carrier = carrier(config, declared.name, &data)?;
-        tenancy.events = Events::new(carrier, tenancy.tenants.clone());
+        tenancy.events = Events::new(carrier, tenancy.tenants.clone(), config.streams_per_tenant);
         #[cfg(feature = "domains")]
         {
             tenancy.domains = domains_of(config, declared, &data, &tenancy);
@@ -139,7 +139,7 @@ impl Tenancy {
             .standby(config.standby);
         Self {
             admission,
-            events: Events::new(None, tenants.clone()),
+            events: Events::new(None, tenants.clone(), config.streams_per_tenant),
             provisioner,
             registry,
             tenants,

@@ -97,6 +97,8 @@ pub struct Config {
     pub jobs: u32,
     /// How many jobs wait for each tenant.
     pub jobs_waiting: u32,
+    /// How many sockets and streams each tenant may have open in one process.
+    pub streams_per_tenant: u32,
     /// Where the embedded database lives, if it is the one used.
     pub embedded: Embedded,
     /// How often tenants may come, and where that is counted.

@@ -284,6 +284,7 @@ pub(super) fn config(
         // The other half of the connections is for requests.
         jobs: reader.count(JOBS, 1..=1000, (pool_size / 2).max(1)),
         jobs_waiting: reader.count(JOBS_WAITING, 1..=1_000_000, 1000),
+        streams_per_tenant: reader.count(STREAMS_PER_TENANT, 1..=1_000_000, 1000),
         embedded: reader.embedded(EMBEDDED, defaults.embedded),
         rate_limits: super::limits::read(&mut reader),
         admin_token: super::admin::token(&mut reader),

@@ -48,6 +48,7 @@ fn nothing_set_gives_the_defaults() {
     assert!(config.prepared_statements);
     assert_eq!(config.shutdown_timeout, Duration::from_secs(30));
     assert_eq!((config.jobs, config.jobs_waiting), (5, 1000));
+    assert_eq!(config.streams_per_tenant, 1000);
     assert_eq!(config.embedded, Embedded::Folder("./.tenancy".into()));
 }
 
@@ -87,6 +88,7 @@ fn every_variable_of_the_table_is_read() {
         ("TENANCY_SHUTDOWN_TIMEOUT", " 0 "),
         ("TENANCY_JOBS", "7"),
         ("TENANCY_JOBS_WAITING", "50"),
+        ("TENANCY_STREAMS_PER_TENANT", "60"),
         ("TENANCY_EMBEDDED", "temporary"),
         ("TENANCY_ENABLE_RATE_LIMITING", "TRUE"),
         ("TENANCY_RATE_LIMIT_PER_MINUTE", "600"),
@@ -144,6 +146,7 @@ fn every_variable_of_the_table_is_read() {
     assert!(!config.prepared_statements);
     assert_eq!(config.shutdown_timeout, Duration::ZERO);
     assert_eq!((config.jobs, config.jobs_waiting), (7, 50));
+    assert_eq!(config.streams_per_tenant, 60);
     assert_eq!(config.embedded, Embedded::Temporary);
 }
 

@@ -232,6 +232,12 @@ pub(super) const JOBS_WAITING: Variable = variable(
     "1000",
     "How many jobs wait for each tenant, 1 to 1000000; more are refused with 503.",
 );
+pub(super) const STREAMS_PER_TENANT: Variable = variable(
+    "TENANCY_STREAMS_PER_TENANT",
+    "1000",
+    "How many WebSockets and streams of events each tenant may have open in one process, 1 to \
+     1000000; more are refused with 503.",
+);
 pub(super) const EMBEDDED: Variable = variable(
     "TENANCY_EMBEDDED",
     "from the attribute, or ./.tenancy/NAME",
@@ -282,7 +288,7 @@ pub(super) const ADMIN_OPEN: Variable = variable(
 
 /// Every variable, in the order in which people meet them. What is not here is
 /// refused as unknown.
-static VARIABLES: [Variable; 42] = [
+static VARIABLES: [Variable; 43] = [
     DATABASE_URL,
     OWNER_DATABASE_URL,
     SYSTEM_DATABASE_URL,
@@ -317,6 +323,7 @@ static VARIABLES: [Variable; 42] = [
     SHUTDOWN_TIMEOUT,
     JOBS,
     JOBS_WAITING,
+    STREAMS_PER_TENANT,
     EMBEDDED,
     ENABLE_RATE_LIMITING,
     RATE_LIMIT_PER_MINUTE,

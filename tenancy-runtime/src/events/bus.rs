@@ -7,6 +7,7 @@ use super::carrier::Carrier;
 use super::event::Event;
 use super::link::Link;
 use super::local::Local;
+use super::places::Places;
 use super::queue::Overflow;
 use super::stopping::{Stay, Stopping};
 use super::subscription::Subscription;
@@ -33,6 +34,7 @@ use crate::tenant::{Tenant, TenantId};
 pub struct Events {
     local: Arc<Local>,
     link: Arc<Link>,
+    places: Places,
     stopping: Stopping,
     tenants: TenantCache,
 }
@@ -73,11 +75,13 @@ pub struct TenantEvents {
 }
 
 impl Events {
-    pub(crate) fn new(carrier: Option<Carrier>, tenants: TenantCache) -> Self {
+    /// `streams`: how many sockets and streams each tenant may have open.
+    pub(crate) fn new(carrier: Option<Carrier>, tenants: TenantCache, streams: u32) -> Self {
         let local = Arc::new(Local::default());
         Self {
             link: Arc::new(Link::new(carrier, Arc::clone(&local))),
             local,
+            places: Places::new(streams),
             stopping: Stopping::new(),
             tenants,
         }
@@ -117,7 +121,7 @@ impl Events {
     ) -> Result<()> {
         let event = Event::new(kind, data, &self.local.held)?;
         // Before anybody has it: who is dropped here has told nobody.
-        let room = self.link.room(&event).await;
+        let room = self.link.room(tenant, &event).await;
         self.local.deliver(tenant, &event);
         self.link.send(tenant, event, room);
         Ok(())
@@ -145,6 +149,11 @@ impl Events {
     pub(super) fn stay(&self) -> Stay {
         self.stopping.stay()
     }
+
+    #[cfg(feature = "ws")]
+    pub(super) fn places(&self) -> &Places {
+        &self.places
+    }
 }
 
 impl TenantEvents {
@@ -153,7 +162,8 @@ impl TenantEvents {
     ///
     /// `kind` has 1 to 64 letters, digits, `_`, `-`, `.` and `:`; `data` is anything
     /// that is JSON, up to 64 KiB. Waits for at most half a second for others to keep
-    /// up. Safe to drop: then it was published for nobody, or for everybody.
+    /// up, and loses what is more than its tenant's share of what waits for them. Safe
+    /// to drop: then it was published for nobody, or for everybody.
     ///
     /// # Errors
     ///
@@ -181,6 +191,7 @@ impl TenantEvents {
             overflow,
             self.revocation.clone(),
             self.events.stay(),
+            self.events.places.clone(),
         );
         if self.comes_back {
             return subscription.after_a_gap();

@@ -3,7 +3,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use uuid::Uuid;
 
 use super::held::Held;
@@ -22,6 +22,12 @@ const AROUND: usize = 128;
 /// What streams call the word that something was missed.
 pub(super) const MISSED: &str = "missed";
 
+/// A text that is sent without being copied.
+#[cfg(feature = "ws")]
+type Shared = axum::extract::ws::Utf8Bytes;
+#[cfg(not(feature = "ws"))]
+type Shared = Box<str>;
+
 /// Something that happened to a tenant, as it was published. Cheap to clone.
 #[derive(Clone)]
 pub struct Event(Arc<Parts>);
@@ -29,7 +35,7 @@ pub struct Event(Arc<Parts>);
 struct Parts {
     id: Uuid,
     /// As it is sent over WebSockets, and where its parts stand in that.
-    message: Box<str>,
+    message: Shared,
     kind: Range<usize>,
     data: Range<usize>,
     /// Counts what is kept of events in memory, for as long as this is.
@@ -56,8 +62,9 @@ impl Event {
         Self::encoded(Uuid::now_v7(), kind, data, held).map_err(Error::InvalidInput)
     }
 
-    /// One that comes from another process, which has checked it.
+    /// One that comes from another process; `None` for what none of ours has checked.
     pub(super) fn received(id: Uuid, kind: &str, data: &str, held: &Held) -> Option<Self> {
+        serde_json::from_str::<IgnoredAny>(data).ok()?;
         Self::encoded(id, kind, data.to_owned(), held).ok()
     }
 
@@ -128,6 +135,12 @@ impl Event {
         serde_json::from_str(self.json()).map_err(Error::internal)
     }
 
+    /// As it is sent over WebSockets.
+    #[cfg(feature = "ws")]
+    pub(super) fn message(&self) -> Shared {
+        self.0.message.clone()
+    }
+
     /// What it keeps of the memory for events.
     pub(super) fn size(&self) -> usize {
         AROUND + self.0.message.len()
@@ -185,6 +198,16 @@ mod tests {
         let pretty = event("k", "{\r\n \"a\": \"b\\n\"\n}").unwrap();
         assert!(!pretty.json().contains(['\n', '\r']));
         assert_eq!(pretty.data::<serde_json::Value>().unwrap()["a"], "b\n");
+    }
+
+    #[test]
+    fn what_comes_from_elsewhere_is_json_or_nothing() {
+        let held = Held::default();
+        let received = |data| Event::received(Uuid::now_v7(), "k", data, &held).is_some();
+        assert!(received(r#"{"a": [1, "b"]}"#));
+        for data in ["", "text", "1 2", r#"1,"data":2"#, r#"cut off""#] {
+            assert!(!received(data), "{data}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The most bytes of events that a process keeps for those who have not read them.
-const MOST: usize = 64 * 1024 * 1024;
+pub(super) const MOST: usize = 64 * 1024 * 1024;
 
 /// A part of the memory that events take, given back when it is dropped. The parts
 /// of one process have one sum.
@@ -22,7 +22,7 @@ impl Held {
         }
     }
 
-    /// Whether so much is kept that nobody may let more than one event lie.
+    /// Whether so much is kept that nobody may let more lie than a share of it.
     pub(super) fn is_too_much(&self) -> bool {
         self.sum.load(Ordering::Acquire) > MOST
     }

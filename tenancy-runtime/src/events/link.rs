@@ -9,11 +9,11 @@
 //! stands: behind a pooler in transaction mode `LISTEN` is accepted and nothing ever
 //! arrives.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use uuid::Uuid;
@@ -21,15 +21,10 @@ use uuid::Uuid;
 use super::carrier::Carrier;
 use super::event::Event;
 use super::local::Local;
-use super::wire::{Reader, Writer, line};
+use super::outbox::{Lost, Permit, Rooms, Turns};
+use super::wire::{Line, Reader, Writer, line};
 use crate::error::Error;
 use crate::tenant::TenantId;
-
-/// The most bytes of events that wait to be sent.
-const ROOM: u32 = 8 * 1024 * 1024;
-
-/// The most events that are sent at once.
-const BATCH: usize = 256;
 
 /// How long a publisher waits for the carrier to keep up, and a subscriber for the
 /// process to listen.
@@ -46,7 +41,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What is to be sent, with its share of the room.
-type Outgoing = (TenantId, Event, OwnedSemaphorePermit);
+type Outgoing = (TenantId, Event, Permit);
 
 /// The way to other processes. Nothing is begun before it is used.
 pub(super) struct Link {
@@ -56,7 +51,7 @@ pub(super) struct Link {
     outbox: mpsc::UnboundedSender<Outgoing>,
     begins: Mutex<Option<mpsc::UnboundedReceiver<Outgoing>>>,
     tasks: Mutex<JoinSet<()>>,
-    room: Arc<Semaphore>,
+    rooms: Rooms,
     state: Arc<State>,
 }
 
@@ -65,16 +60,22 @@ struct State {
     sender: Uuid,
     /// Whether the carrier does not take what is sent.
     away: AtomicBool,
-    /// How many events were not sent.
-    lost: AtomicU64,
+    /// Who has lost what was not sent.
+    lost: Mutex<Lost>,
     /// Whether other processes are heard.
     hears: watch::Sender<bool>,
     beat: Notify,
 }
 
+impl State {
+    fn lost(&self) -> MutexGuard<'_, Lost> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Room for an event on its way.
 pub(super) enum Room {
-    Had(OwnedSemaphorePermit),
+    Had(Permit),
     /// There is none, and others will see that something is missing.
     Lost,
     /// There is nobody to send it to.
@@ -90,11 +91,11 @@ impl Link {
             outbox,
             begins: Mutex::new(Some(waiting)),
             tasks: Mutex::default(),
-            room: Arc::new(Semaphore::new(ROOM as usize)),
+            rooms: Rooms::new(),
             state: Arc::new(State {
                 sender: Uuid::now_v7(),
                 away: AtomicBool::new(false),
-                lost: AtomicU64::new(0),
+                lost: Mutex::default(),
                 hears: watch::Sender::new(false),
                 beat: Notify::new(),
             }),
@@ -126,18 +127,16 @@ impl Link {
     }
 
     /// Waits for room, so that publishers are no faster than the carrier.
-    pub(super) async fn room(&self, event: &Event) -> Room {
+    pub(super) async fn room(&self, tenant: TenantId, event: &Event) -> Room {
         if !self.begin() {
             return Room::Nobody;
         }
         if self.state.away.load(Ordering::Acquire) {
             return Room::Lost;
         }
-        let size = u32::try_from(event.size() + 128).unwrap_or(ROOM);
-        let room = Arc::clone(&self.room).acquire_many_owned(size);
-        match timeout(PATIENCE, room).await {
-            Ok(Ok(room)) => Room::Had(room),
-            Ok(Err(_)) | Err(_) => Room::Lost,
+        match timeout(PATIENCE, self.rooms.take(tenant, event)).await {
+            Ok(Some(room)) => Room::Had(room),
+            Ok(None) | Err(_) => Room::Lost,
         }
     }
 
@@ -146,9 +145,7 @@ impl Link {
             Room::Had(room) => {
                 let _ = self.outbox.send((tenant, event, room));
             }
-            Room::Lost => {
-                self.state.lost.fetch_add(1, Ordering::AcqRel);
-            }
+            Room::Lost => self.state.lost().add(tenant),
             Room::Nobody => {}
         }
     }
@@ -163,7 +160,7 @@ impl Link {
 
     /// Waits until all is sent that was published, but not for long.
     pub(super) async fn flush(&self) {
-        let _ = timeout(PATIENCE, self.room.acquire_many(ROOM)).await;
+        let _ = timeout(PATIENCE, self.rooms.emptied()).await;
     }
 }
 
@@ -176,28 +173,27 @@ async fn send(
     let mut writer = Writer::new(state.sender);
     let mut clock = interval(BEAT);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut seen, mut said) = (0, false);
+    let (mut turns, mut said) = (Turns::default(), false);
     loop {
-        let mut batch = Vec::new();
-        tokio::select! {
-            received = waiting.recv_many(&mut batch, BATCH) => {
-                if received == 0 {
-                    return;
-                }
+        if turns.is_empty() {
+            tokio::select! {
+                received = waiting.recv() => match received {
+                    Some(outgoing) => turns.add(outgoing),
+                    None => return,
+                },
+                _ = clock.tick() => {}
+                () = state.beat.notified() => {}
             }
-            _ = clock.tick() => {}
-            () = state.beat.notified() => {}
         }
-        let lost = state.lost.load(Ordering::Acquire);
-        if lost != std::mem::replace(&mut seen, lost) {
+        while let Ok(outgoing) = waiting.try_recv() {
+            turns.add(outgoing);
+        }
+        let (lost, others) = state.lost().take();
+        if others {
             writer.skip();
         }
-        let (mut events, mut rooms) = (Vec::new(), Vec::new());
-        for (tenant, event, room) in batch {
-            events.push((tenant, event));
-            rooms.push(room);
-        }
-        let messages = writer.pack(&events, carrier.longest());
+        let (events, rooms) = turns.batch();
+        let messages = writer.pack(&events, &lost, carrier.longest());
         let sent = carrier.send(messages).await;
         // Their numbers are gone: others see that they are missing.
         state.away.store(sent.is_err(), Ordering::Release);
@@ -213,9 +209,11 @@ async fn send(
                 }
                 drop(rooms);
                 // What came meanwhile waits for nothing.
-                while let Ok((.., room)) = waiting.try_recv() {
-                    state.lost.fetch_add(1, Ordering::AcqRel);
-                    drop(room);
+                while let Ok(outgoing) = waiting.try_recv() {
+                    turns.add(outgoing);
+                }
+                for tenant in turns.clear() {
+                    state.lost().add(tenant);
                 }
                 sleep(PAUSE).await;
             }
@@ -279,7 +277,7 @@ struct Inbox<'a> {
 
 impl Inbox<'_> {
     fn take(&mut self, message: &str) {
-        let Some(heard) = self.reader.read(message) else {
+        let Some(heard) = self.reader.read(message, Instant::now()) else {
             tracing::warn!("what came as events was sent by no process of this application");
             return;
         };
@@ -297,13 +295,15 @@ impl Inbox<'_> {
             self.local.gap();
         }
         for text in heard.text.lines() {
-            let Some((tenant, id, kind, data)) = line(text) else {
-                continue;
-            };
-            if self.local.listens(tenant)
-                && let Some(event) = Event::received(id, kind, data, &self.local.held)
-            {
-                self.local.deliver(tenant, &event);
+            match line(text) {
+                Some(Line::Event(tenant, id, kind, data)) if self.local.listens(tenant) => {
+                    match Event::received(id, kind, data, &self.local.held) {
+                        Some(event) => self.local.deliver(tenant, &event),
+                        None => self.local.gap_of(tenant),
+                    }
+                }
+                Some(Line::Lost(tenant)) => self.local.gap_of(tenant),
+                _ => {}
             }
         }
     }
@@ -313,5 +313,56 @@ impl Drop for Link {
     fn drop(&mut self) {
         let tasks = self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner);
         tasks.abort_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use super::super::event::Delivery;
+    use super::super::queue::{Overflow, Queue};
+    use super::*;
+
+    #[test]
+    fn only_who_has_lost_something_is_told_so() {
+        let local = Local::default();
+        let state = State {
+            sender: Uuid::now_v7(),
+            away: AtomicBool::new(false),
+            lost: Mutex::default(),
+            hears: watch::Sender::new(true),
+            beat: Notify::new(),
+        };
+        let mut inbox = Inbox {
+            state: &state,
+            local: &local,
+            reader: Reader::default(),
+            own: Arc::new(Mutex::new(Instant::now())),
+        };
+        let [a, b] = [TenantId::generate(), TenantId::generate()].map(|tenant| {
+            let queue = Arc::new(Queue::new(Overflow::SkipOldest));
+            local.add(tenant, &queue);
+            (tenant, queue)
+        });
+        let missed = |queue: &Queue| {
+            let next = queue.poll(&mut Context::from_waker(Waker::noop()));
+            matches!(next, Poll::Ready(Some(Delivery::Missed { count: None })))
+        };
+        let mut writer = Writer::new(Uuid::now_v7());
+        for message in writer.pack(&[], &[a.0], 200) {
+            inbox.take(&message);
+        }
+        assert!(missed(&a.1) && !missed(&b.1));
+        // What does not read is lost to its tenant.
+        let line = format!("{} {} k 1,2\n", b.0.as_uuid().simple(), Uuid::nil());
+        inbox.take(&format!("{} 0 = {line}", Uuid::now_v7().simple()));
+        assert!(!missed(&a.1) && missed(&b.1));
+        // The twin: a message that is missing may have been anybody's.
+        writer.skip();
+        for message in writer.pack(&[], &[], 200) {
+            inbox.take(&message);
+        }
+        assert!(missed(&a.1) && missed(&b.1));
     }
 }

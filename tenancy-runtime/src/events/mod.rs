@@ -30,6 +30,8 @@ mod extract;
 mod held;
 mod link;
 mod local;
+mod outbox;
+mod places;
 mod queue;
 #[cfg(feature = "ws")]
 mod socket;

@@ -48,19 +48,37 @@ impl Queue {
         }
     }
 
-    /// Puts an event behind the others. While all subscribers together keep too
-    /// much, none keeps more than that one.
-    pub(super) fn push(&self, event: &Event, too_much: bool) {
+    /// Puts an event behind the others, of which no more than so many bytes lie there
+    /// then, or it alone.
+    pub(super) fn push(&self, event: &Event, most_bytes: usize) {
         let mut state = self.state();
+        let most_bytes = most_bytes.min(MOST_BYTES);
+        self.drop_while(&mut state, |state| {
+            let is_empty = state.events.is_empty();
+            state.events.len() >= MOST || (!is_empty && state.bytes + event.size() > most_bytes)
+        });
         if state.closed {
-            return;
+            return wake(state);
         }
-        let full = |state: &State| {
-            let (most, most_bytes) = if too_much { (1, 0) } else { (MOST, MOST_BYTES) };
-            state.events.len() >= most
-                || (!state.events.is_empty() && state.bytes + event.size() > most_bytes)
-        };
-        while full(&state) {
+        state.bytes += event.size();
+        state.events.push_back(event.clone());
+        wake(state);
+    }
+
+    /// Has no more than so many bytes lie here, or one event.
+    pub(super) fn shrink(&self, most_bytes: usize) {
+        let mut state = self.state();
+        self.drop_while(&mut state, |state| {
+            state.events.len() > 1 && state.bytes > most_bytes
+        });
+        if state.closed {
+            wake(state);
+        }
+    }
+
+    /// Drops the oldest while it is too much, or all where the subscriber wants that.
+    fn drop_while(&self, state: &mut State, too_much: impl Fn(&State) -> bool) {
+        while too_much(state) {
             if self.overflow == Overflow::Close {
                 // What lies there is not read any more.
                 *state = State {
@@ -68,16 +86,13 @@ impl Queue {
                     waker: state.waker.take(),
                     ..State::default()
                 };
-                return wake(state);
+                return;
             }
             if let Some(oldest) = state.events.pop_front() {
                 state.bytes -= oldest.size();
                 state.skipped += 1;
             }
         }
-        state.bytes += event.size();
-        state.events.push_back(event.clone());
-        wake(state);
     }
 
     /// Events may have been lost on the way here.
@@ -151,7 +166,7 @@ mod tests {
     fn who_does_not_read_is_told_how_many_were_dropped() {
         let (held, queue) = (Held::default(), Queue::new(Overflow::SkipOldest));
         for number in 0..(MOST as u64 + 10) {
-            queue.push(&Event::new("n", &number, &held).unwrap(), false);
+            queue.push(&Event::new("n", &number, &held).unwrap(), usize::MAX);
         }
         let Poll::Ready(Some(Delivery::Missed { count })) = next(&queue) else {
             panic!("nothing was missed");
@@ -169,11 +184,15 @@ mod tests {
         let (held, queue) = (Held::default(), Queue::new(Overflow::SkipOldest));
         let large = "x".repeat(50_000);
         for _ in 0..60 {
-            queue.push(&Event::new("n", &large, &held).unwrap(), false);
+            queue.push(&Event::new("n", &large, &held).unwrap(), usize::MAX);
         }
         assert!(held.sum() <= MOST_BYTES, "{}", held.sum());
-        // While everybody together keeps too much, it is one event.
-        queue.push(&Event::new("n", &1, &held).unwrap(), true);
+        // While everybody together keeps too much, it is less, but for one event.
+        queue.shrink(MOST_BYTES / 2);
+        assert!(held.sum() <= MOST_BYTES / 2, "{}", held.sum());
+        queue.shrink(0);
+        assert!((50_000..51_000).contains(&held.sum()), "{}", held.sum());
+        queue.push(&Event::new("n", &1, &held).unwrap(), 0);
         assert!(held.sum() < 300, "{}", held.sum());
         drop(queue);
         assert_eq!(held.sum(), 0);
@@ -184,11 +203,11 @@ mod tests {
         let (held, queue) = (Held::default(), Queue::new(Overflow::Close));
         for number in 0..=MOST {
             assert!(!queue.state().closed, "{number}");
-            queue.push(&Event::new("n", &number, &held).unwrap(), false);
+            queue.push(&Event::new("n", &number, &held).unwrap(), usize::MAX);
         }
         assert!(matches!(next(&queue), Poll::Ready(None)));
         assert_eq!(held.sum(), 0);
-        queue.push(&Event::new("n", &1, &held).unwrap(), false);
+        queue.push(&Event::new("n", &1, &held).unwrap(), usize::MAX);
         assert_eq!(held.sum(), 0, "nothing is kept for nobody");
     }
 
@@ -197,7 +216,7 @@ mod tests {
         let (held, queue) = (Held::default(), Queue::new(Overflow::SkipOldest));
         queue.gap();
         queue.gap();
-        queue.push(&Event::new("n", &7, &held).unwrap(), false);
+        queue.push(&Event::new("n", &7, &held).unwrap(), usize::MAX);
         let gap = next(&queue);
         assert!(matches!(
             gap,

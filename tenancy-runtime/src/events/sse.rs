@@ -7,7 +7,9 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, StreamExt as _};
 
 use super::event::{Delivery, MISSED, missed};
+use super::places::Place;
 use super::subscription::Subscription;
+use crate::error::Result;
 
 /// After how much silence a comment is sent, so that nobody on the way takes the
 /// connection for dead.
@@ -21,24 +23,34 @@ const RETRY: Duration = Duration::from_secs(2);
 /// the number is not known) says that some were lost, also first of all to a client
 /// that comes back. Made by [`Subscription::into_sse`].
 ///
-/// It ends when the tenant may be served no longer, and when the process stops.
+/// It ends when the tenant may be served no longer, and when the process stops. Beyond
+/// `TENANCY_STREAMS_PER_TENANT` of a tenant's the answer is 503 `unavailable`.
 ///
 /// [server-sent events]: https://html.spec.whatwg.org/multipage/server-sent-events.html
 #[derive(Debug)]
 #[must_use = "return it from the handler"]
-pub struct EventStream(Subscription);
+pub struct EventStream(Result<(Subscription, Place)>);
 
 impl Subscription {
     /// As an answer of server-sent events.
     pub fn into_sse(self) -> EventStream {
-        EventStream(self)
+        EventStream(self.place().map(|place| (self, place)))
     }
 }
 
 impl IntoResponse for EventStream {
     fn into_response(self) -> Response {
+        let (subscription, place) = match self.0 {
+            Ok(has_place) => has_place,
+            Err(refused) => return refused.into_response(),
+        };
         let first = sse::Event::default().retry(RETRY).comment("");
-        let events = stream::once(async { first }).chain(self.0.map(frame));
+        let events = subscription.map(move |delivery| {
+            // Kept for as long as the answer streams.
+            let _ = &place;
+            frame(delivery)
+        });
+        let events = stream::once(async { first }).chain(events);
         let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
         let answer = Sse::new(events.map(Ok::<_, Infallible>)).keep_alive(keep_alive);
         // Has nginx hand on what there is.

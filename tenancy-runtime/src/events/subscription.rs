@@ -9,9 +9,11 @@ use tokio::task::unconstrained;
 
 use super::event::Delivery;
 use super::local::Local;
+use super::places::{Place, Places};
 use super::queue::{Overflow, Queue};
 use super::stopping::Stay;
 use crate::admit::Revocation;
+use crate::error::Result;
 use crate::tenant::TenantId;
 
 /// Why a subscription has ended.
@@ -37,6 +39,7 @@ pub struct Subscription {
     /// Whether nobody knows just now if the tenant may be served.
     asks: Arc<AtomicBool>,
     end: Option<End>,
+    places: Places,
 }
 
 impl Subscription {
@@ -46,6 +49,7 @@ impl Subscription {
         overflow: Overflow,
         revocation: Revocation,
         mut stay: Stay,
+        places: Places,
     ) -> Self {
         let queue = Arc::new(Queue::new(overflow));
         local.add(tenant, &queue);
@@ -64,7 +68,13 @@ impl Subscription {
             over,
             asks,
             end: None,
+            places,
         }
+    }
+
+    /// A place among those of the tenant.
+    pub(super) fn place(&self) -> Result<Place> {
+        self.places.take(self.tenant)
     }
 
     /// Events may have been lost before it began.

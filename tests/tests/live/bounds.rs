@@ -85,6 +85,41 @@ async fn a_socket_that_does_not_read_is_closed_and_holds_up_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_has_so_many_sockets_and_streams_and_no_more() {
+    let database = Database::empty().await;
+    let vars = [("TENANCY_STREAMS_PER_TENANT", "3")];
+    let served = Served::start(app(), &database, &vars).await;
+    let address = served.site.address;
+    let open = async |tenant| Client::try_open(address, tenant, "/live", None).await;
+    // Two sockets and a stream.
+    let mut clients = vec![
+        Client::open(address, A, "/live").await,
+        Client::open(address, A, "/orders").await,
+    ];
+    let url = format!("http://{address}/events");
+    let stream = reqwest::Client::new().get(url).header("x-tenant-id", A);
+    let stream = stream.send().await.expect("a stream");
+    assert_eq!(stream.status(), 200);
+    let refused = served.tenant(A).get("/events").await;
+    assert_eq!(refused.problem(503), "unavailable");
+    assert_eq!(open(A).await.err(), Some(503));
+    // Another tenant has its own, and the others hear what there is.
+    let other = open(B).await.expect("open");
+    until_heard(&events_of(&served, A).await, &mut clients[0]).await;
+    // The twin: it is those that are open that count.
+    drop((stream, other));
+    let start = Instant::now();
+    while open(A).await.is_err() {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "never given back"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    drop(clients.pop());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_socket_that_is_idle_holds_no_connection() {
     let database = Database::empty().await;
     let vars = [("TENANCY_POOL_SIZE", "1"), ("TENANCY_POOL_TIMEOUT", "1")];

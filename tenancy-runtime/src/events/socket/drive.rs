@@ -11,10 +11,11 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::ending::Ending;
-use super::tenant_socket::TenantSocket;
+use super::tenant_socket::{Outgoing, TenantSocket};
 use crate::admit::Revocation;
 use crate::error::Result;
 use crate::events::End;
+use crate::events::places::Place;
 use crate::events::stopping::Stay;
 
 /// The most messages that lie between the socket and its handler, each way.
@@ -34,6 +35,8 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Terms {
     pub(super) revocation: Revocation,
     pub(super) stay: Stay,
+    /// Given back when the socket is gone.
+    pub(super) _place: Place,
     pub(super) ping: Duration,
     pub(super) send: Duration,
 }
@@ -197,7 +200,7 @@ fn refused(error: &axum::Error) -> Over {
 /// Sends what there is, and asks the peer whether it is there.
 async fn write(
     sink: &mut (impl Sink<Message> + Unpin),
-    mut to_send: mpsc::Receiver<Message>,
+    mut to_send: mpsc::Receiver<Outgoing>,
     peer: &Peer,
     ping: Duration,
     patience: Duration,
@@ -208,7 +211,7 @@ async fn write(
     loop {
         let message = tokio::select! {
             message = to_send.recv() => match message {
-                Some(message) => message,
+                Some(outgoing) => outgoing.message(),
                 None => return Over::Sent,
             },
             _ = clock.tick() => {
@@ -220,19 +223,106 @@ async fn write(
             }
         };
         let mut closes = matches!(message, Message::Close(_));
-        let sending = async {
-            sink.feed(message).await?;
-            // What lies there goes out with it.
-            while !closes && let Ok(message) = to_send.try_recv() {
-                closes = matches!(message, Message::Close(_));
-                sink.feed(message).await?;
+        // Each by itself: who reads slowly takes one after the other, and only who
+        // takes none is given up.
+        let mut sent = timeout(patience, sink.feed(message)).await;
+        // What lies there goes out with it, but pings have their turn.
+        for _ in 0..WAITING {
+            if closes || !matches!(sent, Ok(Ok(()))) {
+                break;
             }
-            sink.flush().await
-        };
-        match timeout(patience, sending).await {
+            let Ok(outgoing) = to_send.try_recv() else {
+                break;
+            };
+            let message = outgoing.message();
+            closes = matches!(message, Message::Close(_));
+            sent = timeout(patience, sink.feed(message)).await;
+        }
+        if matches!(sent, Ok(Ok(()))) {
+            sent = timeout(patience, sink.flush()).await;
+        }
+        match sent {
             Ok(Ok(())) if closes => return Over::Closed,
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => return Over::Gone,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::time::Sleep;
+
+    use super::*;
+
+    /// Takes ten messages each second, as far as it takes any.
+    struct Slow {
+        left: usize,
+        rest: Pin<Box<Sleep>>,
+    }
+
+    impl Slow {
+        fn taking(left: usize) -> Self {
+            let rest = Box::pin(sleep(Duration::ZERO));
+            Self { left, rest }
+        }
+    }
+
+    impl Sink<Message> for Slow {
+        type Error = Infallible;
+
+        fn poll_ready(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Result<(), Infallible>> {
+            if self.left == 0 {
+                return Poll::Pending;
+            }
+            self.rest.as_mut().poll(context).map(Ok)
+        }
+
+        fn start_send(mut self: Pin<&mut Self>, _: Message) -> Result<(), Infallible> {
+            self.left -= 1;
+            self.rest = Box::pin(sleep(Duration::from_millis(100)));
+            Ok(())
+        }
+
+        fn poll_flush(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Result<(), Infallible>> {
+            self.rest.as_mut().poll(context).map(Ok)
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    async fn outcome(mut sink: Slow) -> Over {
+        let (outgoing, to_send) = mpsc::channel(WAITING);
+        // As fast as it is taken.
+        let publishing = async move {
+            for _ in 0..50 {
+                let message = Message::text("1");
+                if outgoing.send(Outgoing::Message(message)).await.is_err() {
+                    return;
+                }
+            }
+        };
+        let (peer, patience) = (Peer::default(), Duration::from_secs(2));
+        let ping = Duration::from_secs(3_600);
+        let writing = write(&mut sink, to_send, &peer, ping, patience);
+        tokio::join!(writing, publishing).0
+    }
+
+    #[tokio::test]
+    async fn who_reads_slowly_is_kept_and_who_does_not_read_is_given_up() {
+        assert!(matches!(outcome(Slow::taking(1_000)).await, Over::Sent));
+        assert!(matches!(outcome(Slow::taking(30)).await, Over::Gone));
     }
 }

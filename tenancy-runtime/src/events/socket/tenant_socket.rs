@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use super::ending::Ending;
 use crate::error::{Error, Result};
-use crate::events::{Delivery, End, Subscription};
+use crate::events::{Delivery, End, Event, Subscription};
 
 /// A WebSocket of one tenant. What is sent and received is JSON, a text message each.
 ///
@@ -38,8 +38,25 @@ use crate::events::{Delivery, End, Subscription};
 /// ```
 #[derive(Debug)]
 pub struct TenantSocket {
-    pub(super) outgoing: mpsc::Sender<Message>,
+    pub(super) outgoing: mpsc::Sender<Outgoing>,
     pub(super) received: mpsc::Receiver<Message>,
+}
+
+/// What lies between a handler and its socket.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    Message(Message),
+    /// Itself and no copy of its text: all sockets share that, and it counts as kept.
+    Event(Event),
+}
+
+impl Outgoing {
+    pub(super) fn message(self) -> Message {
+        match self {
+            Self::Message(message) => message,
+            Self::Event(event) => Message::Text(event.message()),
+        }
+    }
 }
 
 impl TenantSocket {
@@ -63,7 +80,12 @@ impl TenantSocket {
     ///
     /// [`Error::Unavailable`] when the peer has gone.
     pub async fn deliver(&self, delivery: &Delivery) -> Result<()> {
-        self.put(Message::Text(delivery.to_json().into())).await
+        match delivery {
+            Delivery::Event(event) => self.hand_over(Outgoing::Event(event.clone())).await,
+            missed @ Delivery::Missed { .. } => {
+                self.put(Message::Text(missed.to_json().into())).await
+            }
+        }
     }
 
     /// The next message from the peer; `None` when it has gone. Safe to drop.
@@ -169,7 +191,11 @@ impl TenantSocket {
     }
 
     async fn put(&self, message: Message) -> Result<()> {
-        let sent = self.outgoing.send(message).await;
+        self.hand_over(Outgoing::Message(message)).await
+    }
+
+    async fn hand_over(&self, outgoing: Outgoing) -> Result<()> {
+        let sent = self.outgoing.send(outgoing).await;
         sent.map_err(|_| Error::unavailable("the peer of a WebSocket has gone"))
     }
 }

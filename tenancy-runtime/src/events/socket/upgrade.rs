@@ -17,6 +17,9 @@ use crate::tenant::Tenant;
 /// The longest message that is taken, unless the route says another.
 const LONGEST: usize = 64 * 1024;
 
+/// What the library keeps for each socket, beside one message each way.
+const BUFFER: usize = 16 * 1024;
+
 /// How often the peer is asked whether it is there.
 const PING: Duration = Duration::from_secs(20);
 
@@ -38,7 +41,8 @@ const SEND: Duration = Duration::from_secs(10);
 ///
 /// A page of another host is refused with 403 `cross_site`, since its browser
 /// sends the cookies of this one along ([`allow_origins`](Self::allow_origins)). What
-/// sends no `Origin` is let in.
+/// sends no `Origin` is let in. Beyond `TENANCY_STREAMS_PER_TENANT` of a tenant's the
+/// answer is 503 `unavailable`.
 #[must_use = "a request for a WebSocket is answered by `on_upgrade`"]
 #[derive(Debug)]
 pub struct TenantWebSocket {
@@ -97,6 +101,8 @@ impl TenantWebSocket {
         self.upgrade
             .max_message_size(self.longest)
             .max_frame_size(self.longest)
+            .read_buffer_size(BUFFER)
+            .write_buffer_size(BUFFER)
             .on_upgrade(move |socket| drive(socket, terms, handler))
     }
 }
@@ -106,15 +112,16 @@ impl<S: Send + Sync> FromRequestParts<S> for TenantWebSocket {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         // Says why there is no tenant.
-        <Tenant as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        let tenant = <Tenant as FromRequestParts<S>>::from_request_parts(parts, state).await?;
         let revocation = Revocation::from_request_parts(parts, state).await?;
-        let stay = application(parts, "TenantWebSocket")?.stay();
+        let events = application(parts, "TenantWebSocket")?;
         let page = Page::of(parts);
         let upgrade = WebSocketUpgrade::from_request_parts(parts, state).await;
         let upgrade = upgrade.map_err(|rejection| match rejection {
             WebSocketUpgradeRejection::MethodNotGet(_) => Error::MethodNotAllowed,
             other => Error::InvalidInput(format!("this route opens WebSockets: {other}")),
         })?;
+        let (stay, place) = (events.stay(), events.places().take(tenant.id())?);
         Ok(Self {
             upgrade,
             page,
@@ -123,6 +130,7 @@ impl<S: Send + Sync> FromRequestParts<S> for TenantWebSocket {
             terms: Terms {
                 revocation,
                 stay,
+                _place: place,
                 ping: PING,
                 send: SEND,
             },
