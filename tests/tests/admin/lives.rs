@@ -298,7 +298,7 @@ async fn a_trail_is_read_page_by_page_and_that_leaves_a_trace() {
 async fn without_the_owner_s_login_nothing_changes_and_the_answer_says_why() {
     let database = Database::empty().await;
     drop(open(&database).await);
-    let started = start(app(OpenGuard), &database, Login::App, &[]).await;
+    let started = start(app(OpenGuard::default()), &database, Login::App, &[]).await;
     let shop = started.unwrap_or_else(|error| panic!("{error}"));
     let operator = shop.nobody();
     assert_eq!(operator.get(&format!("{TENANTS}/{A}")).await.status, 200);
