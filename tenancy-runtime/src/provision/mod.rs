@@ -90,6 +90,8 @@ pub struct Provisioner {
     onboarding: Option<Onboarding>,
     /// What this process remembers of tenants.
     remembered: Option<TenantCache>,
+    /// The one whose life it changes, where it does so for no other.
+    only: Option<TenantId>,
     /// Held while a tenant changes in a registry that cannot lock it.
     alone: Arc<Mutex<()>>,
 }
@@ -108,6 +110,7 @@ impl Provisioner {
             settings: Settings::any(),
             onboarding: None,
             remembered: None,
+            only: None,
             alone: Arc::default(),
         }
     }
@@ -146,6 +149,21 @@ impl Provisioner {
     pub(crate) fn remembered(mut self, tenants: TenantCache) -> Self {
         self.remembered = Some(tenants);
         self
+    }
+
+    /// The same for one tenant that is there: whoever else has its name by then, after
+    /// it was destroyed, is not found.
+    #[must_use]
+    pub(crate) fn only(&self, id: TenantId) -> Self {
+        Self {
+            only: Some(id),
+            ..self.clone()
+        }
+    }
+
+    /// Whether it works for this tenant.
+    fn is_for(&self, id: TenantId) -> bool {
+        self.only.is_none_or(|only| only == id)
     }
 
     /// The tenant has changed, or one of its name.

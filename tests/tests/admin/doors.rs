@@ -229,6 +229,44 @@ async fn below_a_tenant_s_path_there_are_no_operators() {
 }
 
 #[tokio::test]
+async fn on_a_tenant_s_host_there_are_no_operators() {
+    let statuses = async |app: App, hosts: &[&str]| {
+        let shop = Served::in_memory(app, &[]).await;
+        let mut statuses = Vec::new();
+        for host in hosts {
+            let head = format!(
+                "GET {TENANTS} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n\
+                 Sec-Fetch-Site: same-origin\r\nConnection: close\r\n\r\n"
+            );
+            let answer = raw(shop.site.address, head.as_bytes()).await;
+            let answer = String::from_utf8_lossy(&answer).into_owned();
+            statuses.push(answer["HTTP/1.1 ".len()..][..3].to_owned());
+        }
+        statuses
+    };
+    let by_host =
+        || in_memory(TokenGuard::new(TOKEN)).resolver(SubdomainResolver::new(".myapp.com"));
+    // Whether there is such a tenant is nobody's to find out here.
+    let tenants = [
+        "acme-corp.myapp.com",
+        "ACME-Corp.myapp.com.:8000",
+        "unknown.myapp.com",
+        "a.acme-corp.myapp.com",
+    ];
+    assert_eq!(statuses(by_host(), &tenants).await, ["404"; 4]);
+    let ours = [
+        "myapp.com",
+        "127.0.0.1",
+        "localhost:8000",
+        "ops.example.org",
+    ];
+    assert_eq!(statuses(by_host(), &ours).await, ["200"; 4]);
+    // The twin: where hosts say nothing of tenants, the same page gets through.
+    let by_header = in_memory(TokenGuard::new(TOKEN));
+    assert_eq!(statuses(by_header, &tenants).await, ["200"; 4]);
+}
+
+#[tokio::test]
 async fn what_a_proxy_hands_on_is_not_for_everybody() {
     let handed_on = [
         ("forwarded", "for=192.0.2.7"),
