@@ -11,6 +11,7 @@ use integration::servers::Postgres;
 use integration::wire::Wire;
 use serde_json::json;
 use tenancy::admit::Revocation;
+use tenancy::jobs::JobError;
 use tenancy::prelude::*;
 use tenancy::tenant::Slug;
 use tenancy::{Isolation, Strategy};
@@ -289,6 +290,89 @@ async fn when_the_registry_is_away_who_was_active_is_served_up_to_the_limit() {
     postgres.start_again().await;
     until(&shop, A, 200).await;
     until(&strict, A, 200).await;
+}
+
+/// Where nobody can say whether a tenant may be served, that is no suspension: what
+/// streams and what works for it waits for the answer, as long as an outage may last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_knows_ends_nothing_before_the_limit() {
+    let database = Database::empty().await;
+    let patience = ("TENANCY_POOL_TIMEOUT", "0.5");
+    let shop = Served::start(app(), &database, &[patience]).await;
+    let limit = ("TENANCY_CACHE_OUTAGE_LIMIT", "3");
+    let short = Served::start(app(), &database, &[patience, limit]).await;
+    database.listening(2).await;
+    let open = async |shop: &Served| {
+        let mut stream = TcpStream::connect(shop.site.address).await.unwrap();
+        let request = format!("GET /ticks HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: {A}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    };
+    let (mut stream, mut limited) = (open(&shop).await, open(&short).await);
+    let (_, db) = shop.tenancy.tenant(&slug(A)).await.unwrap();
+    let (begun, mut begins) = tokio::sync::mpsc::channel(2);
+    let hand_in = || {
+        let begun = begun.clone();
+        let job = db.spawn(async move |_| {
+            begun.send(()).await.map_err(Error::internal)?;
+            std::future::pending::<Result<()>>().await
+        });
+        job.unwrap()
+    };
+    let mut runs = hand_in();
+    begins.recv().await.unwrap();
+
+    // The registry does not answer, and what is remembered is to be looked up anew.
+    let lock = "BEGIN; LOCK TABLE tenancy.tenants IN ACCESS EXCLUSIVE MODE";
+    let holder = database.raw_superuser().await;
+    let forget = "NOTIFY tenancy_tenants, ''";
+    holder.batch_execute(lock).await.unwrap();
+    database.superuser.batch_execute(forget).await.unwrap();
+    let start = Instant::now();
+    while shop.tenant(A).get("/me").await.status != 503 {
+        assert!(start.elapsed() < BOUND, "it is served");
+    }
+    let mut waits = hand_in();
+    let mut received = Vec::new();
+    let ended = limited.read_to_end(&mut received);
+    let ended = tokio::time::timeout(Duration::from_secs(10), ended).await;
+    assert!(ended.is_ok(), "no limit");
+    let took = start.elapsed();
+    assert!(took > Duration::from_secs(2), "{took:?}");
+    // Meanwhile nothing is shown, and nothing has ended.
+    let mut shown = [0; 4_096];
+    let mut quiet = async |longest| {
+        let read = tokio::time::timeout(longest, stream.read(&mut shown)).await;
+        read.map_or(None, |read| Some(read.unwrap()))
+    };
+    while let Some(read) = quiet(LATE).await {
+        assert!(read > 0, "it has ended");
+        assert!(start.elapsed() < Duration::from_secs(15), "it is shown");
+    }
+    for job in [&mut runs, &mut waits] {
+        let ended = tokio::time::timeout(Duration::from_millis(100), job).await;
+        assert!(ended.is_err(), "{ended:?}");
+    }
+    assert!(begins.try_recv().is_err(), "it has begun");
+    holder.batch_execute("COMMIT").await.unwrap();
+    let read = quiet(Duration::from_secs(10)).await;
+    assert!(read.is_some_and(|read| read > 0), "{read:?}");
+    begins.recv().await.expect("it begins");
+
+    // The twin: who is suspended meanwhile is cut off when that is known.
+    holder.batch_execute(lock).await.unwrap();
+    database.superuser.batch_execute(forget).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let suspend = format!("UPDATE tenancy.tenants SET status = 'suspended' WHERE slug = '{A}'");
+    let suspend = format!("{suspend}; COMMIT");
+    holder.batch_execute(&suspend).await.unwrap();
+    for job in [runs, waits] {
+        let ended = tokio::time::timeout(Duration::from_secs(10), job).await;
+        assert!(matches!(ended, Ok(Err(JobError::Revoked))), "{ended:?}");
+    }
+    let ended = stream.read_to_end(&mut received);
+    let ended = tokio::time::timeout(Duration::from_secs(10), ended).await;
+    assert!(ended.is_ok(), "it streams");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,6 +14,7 @@ use integration::process::Workplace;
 use integration::servers::NameServer;
 use integration::wire::Wire;
 use serde_json::json;
+use tenancy::admin::TokenGuard;
 use tenancy::domains::{
     Challenge, DnsProof, DomainName, DomainProof as _, Finding, HttpProof, NameServers,
 };
@@ -99,6 +100,36 @@ async fn verified(shop: &Served, dns: &NameServer, tenant: &str, name: &str) -> 
         .expect("a proof");
     assert!(verified.is_verified());
     challenge
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_a_tenant_s_own_domain_there_are_no_operators() {
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+    let dns = NameServer::start().await;
+    let database = Database::empty().await;
+    let operated = || app(Strategy::Rls, &dns).admin(TokenGuard::new(TOKEN));
+    let shop = Served::start(operated(), &database, &[]).await;
+    verified(&shop, &dns, A, DOMAIN).await;
+    let status = async |shop: &Served, host: &str| {
+        let request = format!(
+            "GET /admin/tenants HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Connection: close\r\n\r\n"
+        );
+        let answer = raw(shop.site.address, request.as_bytes()).await;
+        String::from_utf8_lossy(&answer["HTTP/1.1 ".len()..][..3]).into_owned()
+    };
+    assert!(is_of(&me(&shop, DOMAIN).await, A));
+    // What is nobody's hears the same: it tells nobody whose customers there are.
+    for host in [DOMAIN, "unknown.customer.test", "acme-corp.myapp.com"] {
+        assert_eq!(status(&shop, host).await, "404", "{host}");
+    }
+    for host in ["myapp.com", "127.0.0.1:8000", "localhost"] {
+        assert_eq!(status(&shop, host).await, "200", "{host}");
+    }
+    // The twin: where hosts are nobody's but ours, they are there.
+    let plain = shop::app(Isolation::single(Strategy::Rls)).admin(TokenGuard::new(TOKEN));
+    let plain = Served::start(plain, &database, &[]).await;
+    assert_eq!(status(&plain, DOMAIN).await, "200");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

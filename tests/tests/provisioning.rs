@@ -1,6 +1,8 @@
 //! Tenants come into being all or nothing: by several processes at once, cut
 //! off at any time, and when the database refuses halfway.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -78,6 +80,50 @@ async fn many_who_want_a_slug_at_once_make_one_tenant() {
             assert!(shop.tenancy.verify().await.unwrap().is_empty());
         }
     }
+}
+
+/// A database takes its time: who wants the slug meanwhile waits until it is made, and
+/// has not made it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_while_another_makes_the_tenant_does_not_begin_its_onboarding_again() {
+    const SLUGS: [&str; 3] = ["acme-corp", "globex", "initech"];
+    let database = Database::empty().await;
+    let begun = Arc::new(AtomicUsize::new(0));
+    let app = || {
+        let begun = Arc::clone(&begun);
+        shop::app(Isolation::single(Strategy::Database)).onboarding(move |_| {
+            begun.fetch_add(1, Ordering::SeqCst);
+            std::future::ready(Ok(()))
+        })
+    };
+    let one = Served::start(app(), &database, &[]).await;
+    let other = Served::start(app(), &database, &[]).await;
+    let processes = [&one, &other];
+    for slug in SLUGS {
+        let attempts = processes.iter().flat_map(|process| {
+            let provisioner = process.tenancy.provisioner();
+            [
+                provisioner.provision(new(slug)),
+                provisioner.provision(new(slug)),
+            ]
+        });
+        let made = join_all(attempts).await;
+        assert_eq!(
+            made.iter().filter(|made| made.is_ok()).count(),
+            1,
+            "{made:?}"
+        );
+    }
+    for process in processes {
+        while process
+            .tenancy
+            .jobs()
+            .is_some_and(|jobs| jobs.running + jobs.waiting > 0)
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    assert_eq!(AtomicUsize::load(&begun, Ordering::SeqCst), SLUGS.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

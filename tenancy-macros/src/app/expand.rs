@@ -91,7 +91,7 @@ fn builder(krate: &Crate, app: &App) -> TokenStream {
         Audit::Own(path) => quote!(#path),
     });
     let admin = app.admin.iter().map(|admin| match admin {
-        Admin::Open => quote!(#krate::admin::OpenGuard),
+        Admin::Open => quote!(#krate::admin::OpenGuard::default()),
         Admin::Token => quote!(#krate::admin::TokenGuard::default()),
         Admin::Own(path) => quote!(#path),
     });

@@ -3,10 +3,11 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::trace::Trace;
-use super::{Operator, OperatorGuard};
+use super::{Operator, OperatorGuard, Works};
 use crate::db::{TenantConn, TenantPool};
 use crate::error::{Error, Result};
 use crate::provision::Provisioner;
+use crate::resolve::TenantHosts;
 use crate::tenant::{Slug, TenantId, TenantRecord, TenantStatus};
 
 /// What operators' routes work with.
@@ -16,6 +17,9 @@ pub(crate) struct Desk {
     /// The data of tenants, if there is any.
     pub(super) tenants: Option<TenantPool>,
     pub(super) trace: Trace,
+    /// Where there is none of it.
+    pub(super) hosts: TenantHosts,
+    pub(super) works: Works,
 }
 
 /// The desk, and who has been let to it. An extractor behind the guard only.
@@ -44,29 +48,32 @@ impl Admin {
         Err(Error::ReadOnly)
     }
 
-    /// Does `work` on a tenant, with a trace of it. Goes on when the caller is gone,
-    /// so that no trace is left without its end.
+    /// Does `work` on the tenant that has this name now, with a trace of it: on nobody
+    /// who gets the name meanwhile. Goes on when the caller is gone, so that no trace is
+    /// left without its end.
     pub(super) async fn on_tenant<T, W>(
         self,
         verb: &'static str,
         slug: Slug,
-        work: impl FnOnce(Provisioner, Slug) -> W + Send + 'static,
+        work: impl FnOnce(Provisioner, TenantRecord) -> W + Send + 'static,
     ) -> Result<T>
     where
         T: Send + 'static,
         W: Future<Output = Result<T>> + Send + 'static,
     {
         self.can_change()?;
-        let tenant = self.tenant(&slug).await?.id;
-        detached(Box::pin(async move {
+        let tenant = self.tenant(&slug).await?;
+        let works = self.desk.works.clone();
+        let work = Box::pin(async move {
             let reason = format!("{verb} {slug}");
-            let work = Box::pin(work(self.provisioner().clone(), slug));
+            let (id, provisioner) = (tenant.id, self.provisioner().only(tenant.id));
+            let work = Box::pin(work(provisioner, tenant));
             let (trace, operator) = (&self.desk.trace, &self.operator);
             trace
-                .around(operator, &reason, Some(tenant), |_| None, work)
+                .around(operator, &reason, Some(id), |_| None, work)
                 .await
-        }))
-        .await
+        });
+        works.detached(work).await
     }
 
     /// Registers somebody, with a trace of it, as above.
@@ -76,13 +83,14 @@ impl Admin {
         work: BoxFuture<'static, Result<TenantRecord>>,
     ) -> Result<TenantRecord> {
         self.can_change()?;
-        detached(Box::pin(async move {
+        let works = self.desk.works.clone();
+        let work = Box::pin(async move {
             let reason = format!("create {slug}");
             let made: fn(&TenantRecord) -> Option<TenantId> = |record| Some(record.id);
             let (trace, operator) = (&self.desk.trace, &self.operator);
             trace.around(operator, &reason, None, made, work).await
-        }))
-        .await
+        });
+        works.detached(work).await
     }
 
     /// A connection of a tenant, whatever its status, that is held to its data like
@@ -100,10 +108,4 @@ impl Admin {
             }
         }
     }
-}
-
-/// Work that goes on when its caller is dropped. In a box: what lies under it is deeper
-/// than the compiler likes to look.
-pub(super) async fn detached<T: Send + 'static>(work: BoxFuture<'static, Result<T>>) -> Result<T> {
-    tokio::spawn(work).await.map_err(Error::internal)?
 }

@@ -35,6 +35,10 @@ pub(super) async fn guarded(
 }
 
 async fn admitted(desk: Arc<Desk>, request: &Parts) -> Result<Admin> {
+    // To a tenant's pages they would be of the same origin.
+    if desk.hosts.have(request)? {
+        return Err(Error::NotFound);
+    }
     if sites::is_foreign(request) {
         return Err(Error::CrossSite(
             "operators' routes take no requests that a page of another site sends".to_owned(),

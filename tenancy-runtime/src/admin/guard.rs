@@ -1,6 +1,8 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
@@ -9,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::sites;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::http::HostName;
 use crate::problem::Problem;
@@ -105,17 +107,34 @@ pub trait OperatorGuard: Send + Sync + 'static {
 /// `admin = "open"`, for development. Every start says so in the log.
 ///
 /// It starts only where nobody but this machine reaches the application
-/// (`TENANCY_LISTEN`), or where `TENANCY_ADMIN_OPEN=true` says that nobody else
-/// gets there. And it takes requests only for an address or a name that is none of
+/// (`TENANCY_LISTEN`, and no `TENANCY_TRUSTED_PROXIES`), and takes no request that
+/// comes from elsewhere or says that a proxy has handed it on; unless
+/// `TENANCY_ADMIN_OPEN=true` says that nobody else gets there. A proxy on this machine
+/// that says nothing is not seen: never run one in front of it.
+///
+/// In any case it takes requests only for an address or a name that is none of
 /// the public DNS: a page that has had its own name led to this machine, to be of
 /// one site with it, still sends that name.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct OpenGuard;
+pub struct OpenGuard {
+    /// Whether requests from elsewhere are let through as well.
+    to_others: bool,
+}
 
 #[async_trait]
 impl OperatorGuard for OpenGuard {
     fn prepare(&mut self, config: &Config) -> Vec<Problem> {
         let mut problems = Vec::new();
+        self.to_others = config.admin_open;
+        if !config.trusted_proxies.is_empty() && !config.admin_open {
+            problems.push(Problem::new(
+                "the admin guard `open`",
+                "would let everybody administer all tenants whom the proxies of \
+                 TENANCY_TRUSTED_PROXIES let through",
+                "choose admin = \"token\" or a guard of your own, unset TENANCY_TRUSTED_PROXIES, \
+                 or set TENANCY_ADMIN_OPEN=true if the proxies let only those through who may",
+            ));
+        }
         if !config.listen.ip().is_loopback() && !config.admin_open {
             problems.push(Problem::new(
                 "the admin guard `open`",
@@ -146,12 +165,43 @@ impl OperatorGuard for OpenGuard {
     }
 
     async fn operator(&self, request: &Parts) -> Result<Operator> {
-        if sites::host(request).is_some_and(|host| is_private(&host)) {
-            return Operator::new("anybody");
+        if !sites::host(request).is_some_and(|host| is_private(&host)) {
+            return Err(Error::CrossSite(
+                "the admin guard `open` takes requests for an address or `localhost` only"
+                    .to_owned(),
+            ));
         }
-        Err(Error::CrossSite(
-            "the admin guard `open` takes requests for an address or `localhost` only".to_owned(),
-        ))
+        if !self.to_others
+            && let Err(why) = is_from_here(request)
+        {
+            // To those who run it, and not to whoever has come by.
+            tracing::warn!(
+                "the admin guard `open` has refused a request that {why}: choose \
+                 admin = \"token\", or set TENANCY_ADMIN_OPEN=true if only those get there who \
+                 may administer all tenants"
+            );
+            return Err(Error::NotAnOperator);
+        }
+        Operator::new("anybody")
+    }
+}
+
+/// Whether a request comes from this machine, as far as it shows; or why it does not.
+fn is_from_here(request: &Parts) -> Result<(), String> {
+    let is_told = |name: &str| {
+        ["forwarded", "via", "x-real-ip"].contains(&name) || name.starts_with("x-forwarded-")
+    };
+    let mut names = request.headers.keys();
+    if let Some(name) = names.find(|name| is_told(name.as_str())) {
+        return Err(format!("a proxy has handed on (`{name}`)"));
+    }
+    match request.extensions.get::<ConnectInfo<SocketAddr>>() {
+        Some(ConnectInfo(peer)) if peer.ip().to_canonical().is_loopback() => Ok(()),
+        Some(ConnectInfo(peer)) => Err(format!("comes from {}", peer.ip())),
+        None => Err(
+            "has no sender (serve with `into_make_service_with_connect_info::<SocketAddr>()`)"
+                .to_owned(),
+        ),
     }
 }
 
@@ -176,8 +226,8 @@ pub struct TokenGuard {
 }
 
 impl TokenGuard {
-    /// Asks for this token instead of that of the environment. It should be random
-    /// and have 32 characters or more.
+    /// Asks for this token instead of that of the environment. It should be random,
+    /// and has 32 characters or more without spaces, or the application does not start.
     #[must_use]
     pub fn new(token: impl Into<SecretString>) -> Self {
         let token = Some(token.into());
@@ -188,11 +238,15 @@ impl TokenGuard {
 #[async_trait]
 impl OperatorGuard for TokenGuard {
     fn prepare(&mut self, config: &Config) -> Vec<Problem> {
-        if self.token.is_none() {
+        let given = self.token.is_some();
+        if !given {
             self.token.clone_from(&config.admin_token);
         }
-        if self.token.is_some() {
-            return Vec::new();
+        if let Some(token) = &self.token {
+            let weak = config::weakness_of(token.expose_secret()).filter(|_| given);
+            let problem =
+                |(wrong, remedy)| Problem::new("the token of `TokenGuard`", wrong, remedy);
+            return weak.map(problem).into_iter().collect();
         }
         vec![Problem::new(
             "TENANCY_ADMIN_TOKEN",
@@ -253,6 +307,27 @@ mod tests {
         ] {
             let host: Authority = host.parse().unwrap();
             assert_eq!(is_private(&host), private, "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_who_is_on_this_machine_and_says_so_is_let_through() {
+        let asked = async |guard: OpenGuard, peer: Option<&str>| {
+            let request = axum::http::Request::get("/").header("host", "localhost");
+            let (mut parts, ()) = request.body(()).unwrap().into_parts();
+            if let Some(peer) = peer {
+                let peer: SocketAddr = peer.parse().unwrap();
+                parts.extensions.insert(ConnectInfo(peer));
+            }
+            guard.operator(&parts).await.is_ok()
+        };
+        for here in ["127.0.0.1:9", "[::1]:9", "[::ffff:127.0.0.1]:9"] {
+            assert!(asked(OpenGuard::default(), Some(here)).await, "{here}");
+        }
+        for peer in [Some("192.168.1.7:9"), Some("[2001:db8::1]:9"), None] {
+            assert!(!asked(OpenGuard::default(), peer).await, "{peer:?}");
+            // The twin: it is this that keeps them out.
+            assert!(asked(OpenGuard { to_others: true }, peer).await, "{peer:?}");
         }
     }
 

@@ -94,8 +94,7 @@ pub(super) async fn audit(
 ) -> Result<(StatusCode, Json<TrailPage>)> {
     let limit = page_size(query.limit)?;
     let reader = admin.clone();
-    let read = async move |_, slug| {
-        let tenant = reader.tenant(&slug).await?;
+    let read = async move |_, tenant| {
         let conn = reader.conn(&tenant).await?;
         let mut conn = conn.ok_or_else(|| Error::internal("a trail without a database"))?;
         AuditEntry::page(&mut conn, query.before, limit + 1).await

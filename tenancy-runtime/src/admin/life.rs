@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::http::StatusCode;
 
-use super::desk::{Admin, detached};
+use super::desk::Admin;
 use super::messages::{BulkOutcome, BulkResult, DestroyTenant, TenantEntry};
 use crate::error::{Error, Result};
 use crate::http::{Json, Path};
@@ -60,8 +60,8 @@ pub(super) async fn destroy(
         )));
     }
     let receipt = admin
-        .on_tenant("destroy", slug, async move |provisioner, slug| {
-            provisioner.destroy(&slug).await
+        .on_tenant("destroy", slug, async move |provisioner, tenant| {
+            provisioner.destroy(&tenant.slug).await
         })
         .await?;
     Ok((StatusCode::OK, Json(receipt)))
@@ -113,8 +113,8 @@ impl Step {
 
 async fn step(admin: Admin, slug: Slug, step: Step) -> Result<(StatusCode, Json<TenantEntry>)> {
     let taken = admin
-        .on_tenant(step.verb(), slug, async move |provisioner, slug| {
-            step.take(&provisioner, &slug).await
+        .on_tenant(step.verb(), slug, async move |provisioner, tenant| {
+            step.take(&provisioner, &tenant.slug).await
         })
         .await?;
     Ok((StatusCode::OK, Json(taken.into())))
@@ -134,7 +134,8 @@ async fn bulk(
         )));
     }
     admin.can_change()?;
-    let outcome = detached(Box::pin(async move {
+    let works = admin.desk.works.clone();
+    let outcome = works.detached(Box::pin(async move {
         let mut taken: HashMap<String, BulkResult> = HashMap::new();
         let mut results = Vec::with_capacity(slugs.len());
         for slug in slugs {
@@ -163,7 +164,9 @@ async fn one_of_many(admin: &Admin, slug: &str, step: Step) -> Result<TenantStat
     let taken = admin.clone().on_tenant(
         step.verb(),
         slug,
-        async move |provisioner: Provisioner, slug: Slug| step.take(&provisioner, &slug).await,
+        async move |provisioner: Provisioner, tenant: TenantRecord| {
+            step.take(&provisioner, &tenant.slug).await
+        },
     );
     Ok(taken.await?.status)
 }

@@ -3,14 +3,15 @@
 //!
 //! They are there only where a guard is chosen by name ([`OperatorGuard`]), and they
 //! belong to no tenant: nothing that makes a request a tenant's opens them, and below
-//! a tenant's path there are none. The guard is asked before a request's body is
+//! a tenant's path or on its host there are none, where a page of the tenant's would be
+//! of one origin with them. The guard is asked before a request's body is
 //! read; what a browser sends for a page of another site is refused in any case
 //! (`sites`).
 //!
 //! Everything goes through [`Provisioner`], as in the commands. Each change, and each
 //! look into a tenant's trail, leaves two rows in `tenancy.system_access` with the
-//! operator as actor (`trace`), is finished when the caller is gone, and needs the
-//! owner's login: without it the answer says so.
+//! operator as actor (`trace`), is finished when the caller is gone (`works`), and needs
+//! the owner's login: without it the answer says so.
 
 #[cfg(feature = "openapi")]
 mod described;
@@ -23,6 +24,7 @@ pub mod messages;
 mod sites;
 mod tenants;
 mod trace;
+mod works;
 
 use std::sync::Arc;
 
@@ -37,12 +39,14 @@ use crate::http::Verb;
 #[cfg(feature = "openapi")]
 use crate::openapi::Operation;
 use crate::provision::Provisioner;
+use crate::resolve::TenantHosts;
 
 #[cfg(feature = "openapi")]
 pub(crate) use described::descriptions;
 use desk::Desk;
 pub use guard::{OpenGuard, Operator, OperatorGuard, TokenGuard};
 use trace::Trace;
+pub(crate) use works::Works;
 
 /// What all of the routes begin with.
 pub(crate) const PREFIX: &str = "/admin/tenants";
@@ -167,18 +171,22 @@ fn keeps_trails(sink: Option<&dyn AuditSink>) -> bool {
 }
 
 /// The routes behind `guard`, for tenants whose data is in `tenants`, and whose trail
-/// `sink` keeps.
+/// `sink` keeps. On `hosts` there are none, and `works` knows what goes on.
 pub(crate) fn router(
     guard: Arc<dyn OperatorGuard>,
     provisioner: &Provisioner,
     tenants: Option<TenantPool>,
     sink: Option<&dyn AuditSink>,
+    hosts: TenantHosts,
+    works: Works,
 ) -> Router {
     let desk = Arc::new(Desk {
         guard,
         provisioner: provisioner.clone(),
         tenants,
         trace: Trace(provisioner.owner()),
+        hosts,
+        works,
     });
     let all = routes(keeps_trails(sink)).into_iter();
     all.fold(Router::new(), |router, route| {

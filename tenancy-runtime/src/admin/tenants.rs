@@ -119,8 +119,8 @@ pub(super) async fn update(
 ) -> Result<(StatusCode, Json<TenantEntry>)> {
     update.check()?;
     let changed = admin
-        .on_tenant("update", slug, async move |provisioner, slug| {
-            provisioner.update(&slug, update).await
+        .on_tenant("update", slug, async move |provisioner, tenant| {
+            provisioner.update(&tenant.slug, update).await
         })
         .await?;
     Ok((StatusCode::OK, Json(changed.into())))

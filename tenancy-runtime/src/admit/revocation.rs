@@ -2,26 +2,32 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use futures_util::future::BoxFuture;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::watch;
 use tokio::task::unconstrained;
 
 use crate::error::{Error, Result};
 use crate::jobs::Standing;
 use crate::registry::TenantCache;
-use crate::tenant::{Tenant, TenantStatus};
+use crate::tenant::{Tenant, TenantRecord, TenantStatus};
 
 /// How often a tenant is looked up where nobody tells of its change.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// How seldom at least, where nobody can be asked.
+const SELDOM: Duration = Duration::from_secs(4);
+
 /// Tells when a tenant that was admitted may be served no longer: suspended,
-/// deleted, renamed or gone. An extractor, for what outlives its request, such as a
-/// WebSocket; an answer that streams is ended without it.
+/// deleted, renamed or gone; or when nobody can say whether it is, and that has lasted for
+/// as long as requests are served meanwhile (`TENANCY_CACHE_OUTAGE_LIMIT`). An extractor,
+/// for what outlives its request, such as a WebSocket; an answer that streams is ended
+/// without it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -57,20 +63,60 @@ impl Revocation {
     /// knows whether it may be served. What was not read for long, and then is, sends
     /// nothing before that is known.
     pub(crate) async fn asking(&self, asks: &AtomicBool) {
+        if let Err(unknown) = self.ended(asks).await {
+            let tenant = self.tenant.slug();
+            tracing::debug!(%tenant, %unknown, "ended, as nobody says whether it is active");
+        }
+    }
+
+    /// The same, with the error where that was the end.
+    async fn ended(&self, asks: &AtomicBool) -> Result<()> {
         let mut changes = self.tenants.changes();
+        let mut known = Instant::now();
         loop {
-            // Before it is looked up: a change after that is seen.
-            changes.borrow_and_update();
             asks.store(true, Ordering::Release);
-            let active = self.tenants.is_active(&self.tenant).await;
+            let standing = self.settled(&mut changes, known).await;
             asks.store(false, Ordering::Release);
-            if !active {
-                return;
+            match standing? {
+                Some(until) => known = until,
+                None => return Ok(()),
             }
             tokio::select! {
                 _ = changes.changed() => {}
                 () = tokio::time::sleep(EVERY) => {}
             }
+        }
+    }
+
+    /// Until when at least the tenant is known to be active, or `None` if it is not.
+    /// Asks again where nobody can say, as long as an outage may last after it was
+    /// `known` to be so: that is no suspension.
+    async fn settled(
+        &self,
+        changes: &mut watch::Receiver<u64>,
+        known: Instant,
+    ) -> Result<Option<Instant>> {
+        let mut pause = EVERY;
+        loop {
+            // Before it is looked up: a change after that is seen.
+            changes.borrow_and_update();
+            let unknown = match self.tenants.find_as_of(self.tenant.slug()).await {
+                Ok((now, until)) => {
+                    let is_same = |now: &TenantRecord| now.id == self.tenant.id();
+                    let now = now.filter(|now| is_same(now) && now.status == TenantStatus::Active);
+                    return Ok(now.map(|_| until));
+                }
+                Err(unknown) => unknown,
+            };
+            let left = self.tenants.outage_limit().saturating_sub(known.elapsed());
+            if left.is_zero() {
+                return Err(unknown);
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = tokio::time::sleep(pause.min(left)) => {}
+            }
+            pause = (pause * 2).min(SELDOM);
         }
     }
 
@@ -95,17 +141,18 @@ impl Revocation {
 
 /// Jobs end with their tenant as answers do.
 impl Standing for TenantCache {
-    fn is_active<'a>(&'a self, tenant: &'a Tenant) -> BoxFuture<'a, bool> {
-        Box::pin(async {
-            // Where nobody knows, nobody is served.
-            let now = self.find(tenant.slug()).await.ok().flatten();
-            now.is_some_and(|now| now.id == tenant.id() && now.status == TenantStatus::Active)
+    fn is_active<'a>(&'a self, tenant: &'a Tenant) -> BoxFuture<'a, Result<bool>> {
+        let revocation = Revocation::new(tenant.clone(), self.clone());
+        Box::pin(async move {
+            let mut changes = self.changes();
+            let known = revocation.settled(&mut changes, Instant::now()).await?;
+            Ok(known.is_some())
         })
     }
 
-    fn revoked<'a>(&'a self, tenant: &'a Tenant) -> BoxFuture<'a, ()> {
+    fn revoked<'a>(&'a self, tenant: &'a Tenant) -> BoxFuture<'a, Result<()>> {
         let revocation = Revocation::new(tenant.clone(), self.clone());
-        Box::pin(async move { revocation.revoked().await })
+        Box::pin(async move { revocation.ended(&AtomicBool::new(false)).await })
     }
 }
 

@@ -9,6 +9,7 @@ use super::data::Data;
 use super::declared::Declared;
 use super::tenancy::Tenancy;
 use super::{onboarding, upkeep};
+use crate::admin::Works;
 use crate::admit::Admission;
 use crate::config::Config;
 use crate::db::TenantPool;
@@ -140,6 +141,7 @@ impl Tenancy {
         Self {
             admission,
             events: Events::new(None, tenants.clone(), config.streams_per_tenant),
+            operators: Works::default(),
             provisioner,
             registry,
             tenants,

@@ -21,8 +21,8 @@ impl App {
     /// Does what the command line asks for; without arguments that is to serve,
     /// until Ctrl-C or SIGTERM. Then no new connection is taken, requests that
     /// run are finished within `TENANCY_SHUTDOWN_TIMEOUT` or until a second
-    /// signal, jobs that run likewise, those that wait are not begun, and the pools
-    /// close.
+    /// signal, jobs that run and what operators have begun likewise, jobs that wait are
+    /// not begun, and the pools close.
     ///
     /// # Errors
     ///
@@ -122,6 +122,7 @@ async fn serve(
         serving.await?;
         // A WebSocket is no request any more: it ends by itself.
         tenancy.events().finish(config.shutdown_timeout).await;
+        tenancy.operators.done().await;
         if let Some(jobs) = jobs {
             jobs.idle().await;
         }

@@ -12,6 +12,7 @@ use crate::audit;
 use crate::config::Config;
 use crate::error::Result;
 use crate::http::TenantUse;
+use crate::resolve::TenantHosts;
 
 /// What calls when the application listens.
 pub(super) type OnListen = Option<Box<dyn FnOnce(SocketAddr) + Send>>;
@@ -44,7 +45,14 @@ impl App {
         if let Some(guard) = declared.admin.take() {
             let tenants = tenancy.data.as_ref().map(|(pool, ..)| pool.clone());
             let sink = declared.audit.as_deref();
-            let admin = admin::router(guard.into(), &tenancy.provisioner, tenants, sink);
+            let admin = admin::router(
+                guard.into(),
+                &tenancy.provisioner,
+                tenants,
+                sink,
+                TenantHosts::of(&config.resolution),
+                tenancy.operators.clone(),
+            );
             declared.routers.push((TenantUse::None, admin));
         }
         let audit = audit::Configured(declared.audit.take());

@@ -2,8 +2,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::data::Data;
+use crate::admin::Works;
 use crate::admit::Admission;
 use crate::db::{Databases, PoolNumbers, TenantDb, TenantPool};
 #[cfg(feature = "domains")]
@@ -22,7 +24,7 @@ use crate::secrets::{self, Secrets};
 use crate::system::{self, SystemAccess};
 use crate::tenant::{NewTenant, Slug, Tenant};
 
-/// How long streams may take to end.
+/// How long streams may take to end, and what operators have begun.
 const STREAMS: Duration = Duration::from_secs(2);
 
 /// The wired pieces of an application, without its routes: for tests and jobs.
@@ -55,6 +57,8 @@ pub struct Tenancy {
     #[cfg(feature = "domains")]
     pub(super) domains: Option<Domains>,
     pub(super) events: Events,
+    /// What operators have begun.
+    pub(super) operators: Works,
     /// Hears of changed tenants and makes places for those to come, until this is
     /// dropped.
     pub(super) tending: JoinSet<()>,
@@ -184,7 +188,8 @@ impl Tenancy {
         tables.databases().ok().map(TenantDatabases::pools)
     }
 
-    /// Ends what streams, cuts off the jobs that run, closes the pools, and stops the
+    /// Ends what streams, waits a moment for what operators have begun, cuts off the jobs
+    /// that run, closes the pools, and stops the
     /// embedded database if it is used. Routers must be dropped before, as their
     /// handlers hold the pools.
     ///
@@ -194,6 +199,9 @@ impl Tenancy {
     pub async fn stop(mut self) -> Result<()> {
         self.events.stop();
         self.events.finish(STREAMS).await;
+        if timeout(STREAMS, self.operators.done()).await.is_err() {
+            tracing::warn!("what operators have begun still goes on, and is cut off");
+        }
         self.tending.shutdown().await;
         if let Some(jobs) = self.jobs.take() {
             jobs.stop().await;

@@ -40,6 +40,7 @@ use crate::resolve::Resolution;
 #[cfg(feature = "encryption")]
 use crate::secrets::KeyRing;
 
+pub(crate) use admin::weakness_of;
 pub use limits::RateLimits;
 pub(crate) use limits::no_choice;
 pub use variables::{Variable, variables};

@@ -282,8 +282,8 @@ pub(super) const ADMIN_TOKEN: Variable = variable(
 pub(super) const ADMIN_OPEN: Variable = variable(
     "TENANCY_ADMIN_OPEN",
     "false",
-    "Whether admin = \"open\" may listen on addresses that other machines reach: true where only \
-     those who may administer all tenants get to the port.",
+    "Whether admin = \"open\" may listen on addresses that other machines reach, and be behind a \
+     proxy: true where only those who may administer all tenants get to the port.",
 );
 
 /// Every variable, in the order in which people meet them. What is not here is

@@ -129,15 +129,31 @@ async fn work<F>(tenant: &Tenant, begin: impl FnOnce() -> F, standing: &dyn Stan
 where
     F: Future<Output = ()>,
 {
-    if !standing.is_active(tenant).await {
-        tracing::info!("a job is not begun: its tenant may be served no longer");
-        return End::Revoked;
+    match standing.is_active(tenant).await {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::info!("a job is not begun: its tenant may be served no longer");
+            return End::Revoked;
+        }
+        Err(error) => {
+            tracing::error!(
+                %error,
+                "a job is lost: nobody could say whether its tenant may be served"
+            );
+            return End::Revoked;
+        }
     }
     let work = AssertUnwindSafe(async move { begin().await }).catch_unwind();
     tokio::select! {
         biased;
-        () = standing.revoked(tenant) => {
-            tracing::info!("a job is dropped: its tenant may be served no longer");
+        revoked = standing.revoked(tenant) => {
+            match revoked {
+                Ok(()) => tracing::info!("a job is dropped: its tenant may be served no longer"),
+                Err(error) => tracing::error!(
+                    %error,
+                    "a job is dropped: nobody could say whether its tenant may be served"
+                ),
+            }
             End::Revoked
         }
         outcome = work => match outcome {

@@ -8,7 +8,9 @@
 //! So many jobs run at a time (`TENANCY_JOBS`), and so many wait for each tenant
 //! (`TENANCY_JOBS_WAITING`). Tenants take turns (`turns`). A tenant's standing is
 //! looked at before its job begins and while it runs: a job whose tenant is
-//! suspended is dropped where it waits, as a request is whose client has left.
+//! suspended is dropped where it waits, as a request is whose client has left. Where
+//! nobody can say whether it is, a job that is to begin waits, and one that runs goes on,
+//! as long as an outage of the registry may last.
 //!
 //! Jobs live in the memory of one process. What must survive it belongs in a table
 //! of the tenant's, written in the transaction of the change that asks for it.
@@ -37,11 +39,13 @@ use turns::Turns;
 
 /// Whether a tenant may be served: the registry knows.
 pub(crate) trait Standing: Send + Sync + 'static {
-    /// Whether it may be now.
-    fn is_active<'a>(&'a self, tenant: &'a Tenant) -> BoxFuture<'a, bool>;
+    /// Whether it may be now. Where nobody can say, that is asked again for as long as
+    /// an outage may last; then it is an error.
+    fn is_active<'a>(&'a self, tenant: &'a Tenant) -> BoxFuture<'a, Result<bool>>;
 
-    /// Waits until it may be no longer.
-    fn revoked<'a>(&'a self, tenant: &'a Tenant) -> BoxFuture<'a, ()>;
+    /// Waits until it may be no longer; with an error where nobody could say so for as
+    /// long.
+    fn revoked<'a>(&'a self, tenant: &'a Tenant) -> BoxFuture<'a, Result<()>>;
 }
 
 /// How many jobs there are in this process.

@@ -16,8 +16,9 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// One tenant never has more than half of the places, rounded up: jobs that take long keep
-    /// others waiting for a place, and not for the whole of them.
+    /// One tenant never has more than half of the places, rounded up, and so never all where
+    /// there are two or more: jobs that take long keep others waiting for a place, and not
+    /// for the whole of them.
     pub(crate) fn new(at_once: u32, waiting: u32) -> Self {
         Self {
             at_once: at_once as usize,
@@ -197,6 +198,15 @@ mod tests {
         turns.ended(b);
         assert_eq!(turns.next(), Some(('a', 2)));
         assert_eq!((turns.next(), turns.numbers()), (None, (4, 2)));
+    }
+
+    #[test]
+    fn no_tenant_has_all_places_where_there_are_two_or_more() {
+        for places in 2..=1_000 {
+            let bounds = Bounds::new(places, 1);
+            assert!((1..bounds.at_once).contains(&bounds.of_one), "{bounds:?}");
+        }
+        assert_eq!(Bounds::new(1, 1).of_one, 1);
     }
 
     #[test]

@@ -127,6 +127,8 @@ mod tests {
         assert!(html.contains("<title>A &amp; &lt;b&gt;</title>"), "{html}");
         assert!(html.contains("data-document=\"openapi.json\""), "{html}");
         assert!(html.contains("src=\"docs/start.js\""), "{html}");
+        // What an operator types in is not kept for the next page of this origin.
+        assert!(START.contains("persistAuthorization: false"));
         let html = page("A", "/api/v1/docs", "/api/v1/openapi.json");
         assert!(
             html.contains("data-document=\"../../api/v1/openapi.json\""),

@@ -59,7 +59,9 @@ impl Provisioner {
     ///
     /// [`Error::NotFound`] when there was none.
     pub async fn receipt(&self, slug: &Slug) -> Result<Receipt> {
-        self.registry.receipt(slug).await?.ok_or(Error::NotFound)
+        let receipt = self.registry.receipt(slug).await?;
+        let receipt = receipt.filter(|receipt| self.is_for(receipt.id));
+        receipt.ok_or(Error::NotFound)
     }
 
     pub(super) async fn erase(&self, record: TenantRecord) -> Result<Receipt> {

@@ -83,6 +83,7 @@ impl Provisioner {
         let mut transaction = self.transaction().await?;
         let locked = self.registry.lock(slug, transaction.as_mut()).await;
         let changed = match locked {
+            Ok(Some(record)) if !self.is_for(record.id) => Err(Error::NotFound),
             Ok(Some(mut record)) => match step(&mut record) {
                 Ok(()) => {
                     let saved = self.registry.save(&record, transaction.as_mut()).await;
@@ -130,5 +131,38 @@ impl Provisioner {
             Some((_, tables)) => Ok(Some(tables.owner()?.begin().await?)),
             None => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::registry::MemoryRegistry;
+    use crate::tenant::NewTenant;
+
+    #[tokio::test]
+    async fn who_gets_the_name_of_a_destroyed_tenant_is_not_changed_for_it() {
+        let all = Provisioner::new(Arc::new(MemoryRegistry::new()), None);
+        let new = || NewTenant::new("acme-corp").unwrap();
+        let before = all.provision(new()).await.unwrap();
+        let (slug, for_it) = (before.slug.clone(), all.only(before.id));
+        for_it.delete(&slug).await.unwrap();
+        let receipt = for_it.destroy(&slug).await.unwrap();
+        let after = all.provision(new()).await.unwrap();
+        for changed in [
+            for_it.suspend(&slug).await,
+            for_it.delete(&slug).await,
+            for_it.rename(&slug, &"globex".parse().unwrap()).await,
+        ] {
+            assert!(matches!(changed, Err(Error::NotFound)), "{changed:?}");
+        }
+        // Destroyed again, it is what it was.
+        assert_eq!(for_it.destroy(&slug).await.unwrap().id, receipt.id);
+        let there = all.find(&slug).await.unwrap().unwrap();
+        assert_eq!((there.id, there.status), (after.id, after.status));
+        // The twin: by its name alone it is whoever has it.
+        assert_eq!(all.suspend(&slug).await.unwrap().id, after.id);
     }
 }

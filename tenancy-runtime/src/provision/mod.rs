@@ -90,6 +90,8 @@ pub struct Provisioner {
     onboarding: Option<Onboarding>,
     /// What this process remembers of tenants.
     remembered: Option<TenantCache>,
+    /// The one whose life it changes, where it does so for no other.
+    only: Option<TenantId>,
     /// Held while a tenant changes in a registry that cannot lock it.
     alone: Arc<Mutex<()>>,
 }
@@ -108,6 +110,7 @@ impl Provisioner {
             settings: Settings::any(),
             onboarding: None,
             remembered: None,
+            only: None,
             alone: Arc::default(),
         }
     }
@@ -146,6 +149,21 @@ impl Provisioner {
     pub(crate) fn remembered(mut self, tenants: TenantCache) -> Self {
         self.remembered = Some(tenants);
         self
+    }
+
+    /// The same for one tenant that is there: whoever else has its name by then, after
+    /// it was destroyed, is not found.
+    #[must_use]
+    pub(crate) fn only(&self, id: TenantId) -> Self {
+        Self {
+            only: Some(id),
+            ..self.clone()
+        }
+    }
+
+    /// Whether it works for this tenant.
+    fn is_for(&self, id: TenantId) -> bool {
+        self.only.is_none_or(|only| only == id)
     }
 
     /// The tenant has changed, or one of its name.
@@ -192,14 +210,15 @@ impl Provisioner {
             Some(record) => record,
             None => self.provision_anew(tables, id, new, strategy).await?,
         };
-        self.changed(&record.slug).await;
         tracing::info!(tenant = %record.slug, strategy = ?record.strategy(), "provisioned");
-        self.onboard(&record);
         Ok(record)
     }
 
-    /// The tenant is there, and known to be.
-    fn onboard(&self, record: &TenantRecord) {
+    /// Called by whoever has committed the tenant, and by nobody who has waited for
+    /// that: it is there from now on, and begins what it begins with.
+    async fn arrived(&self, record: &TenantRecord) {
+        // First, as work is done only for tenants that are known.
+        self.changed(&record.slug).await;
         if let Some(begin) = &self.onboarding {
             begin(record);
         }
@@ -251,6 +270,7 @@ impl Provisioner {
         }
         self.limit_new(&mut transaction, &record).await?;
         transaction.commit().await?;
+        self.arrived(&record).await;
         Ok(record)
     }
 
@@ -271,7 +291,7 @@ impl Provisioner {
                         |there: &TenantRecord| there.status == TenantStatus::Provisioning;
                     // It is finished for whom it was begun, not for this caller.
                     if let Some(there) = there.filter(half_made) {
-                        this.finish_left_behind(&there).await?;
+                        this.finish(&there).await?;
                     }
                     Err(error)
                 }
@@ -296,15 +316,8 @@ impl Provisioner {
         finished
     }
 
-    /// Finishes a tenant that a crash has left half-made.
-    async fn finish_left_behind(&self, entry: &TenantRecord) -> Result<TenantRecord> {
-        let record = self.finish(entry).await?;
-        self.changed(&record.slug).await;
-        self.onboard(&record);
-        Ok(record)
-    }
-
-    /// Makes what a tenant that is `provisioning` lacks, and lets it in.
+    /// Makes what a tenant that is `provisioning` lacks, and lets it in; or waits for
+    /// whoever does so already.
     async fn finish(&self, entry: &TenantRecord) -> Result<TenantRecord> {
         let Some((_, tables)) = &self.data else {
             return Err(Error::internal("a tenant without a place is not half-made"));
@@ -325,8 +338,10 @@ impl Provisioner {
             return Err(Error::internal("only a database is made step by step"));
         };
         if record.status != TenantStatus::Provisioning {
-            // Somebody else has finished it while we waited for the lock.
+            // Somebody else has finished it while we waited for the lock, and has
+            // begun its onboarding.
             transaction.commit().await?;
+            self.changed(&record.slug).await;
             return Ok(record);
         }
         tables
@@ -336,7 +351,7 @@ impl Provisioner {
         record.provisioned()?;
         self.registry.save(&record, Some(&mut transaction)).await?;
         transaction.commit().await?;
-        self.changed(&record.slug).await;
+        self.arrived(&record).await;
         Ok(record)
     }
 
@@ -376,7 +391,7 @@ impl Provisioner {
     pub(crate) async fn resume(&self) -> Result<()> {
         for tenant in self.all().await? {
             let outcome = match tenant.status {
-                TenantStatus::Provisioning => self.finish_left_behind(&tenant).await.map(drop),
+                TenantStatus::Provisioning => self.finish(&tenant).await.map(drop),
                 // That one, and no other that has its name by now.
                 TenantStatus::Destroying => self.erase(tenant.clone()).await.map(drop),
                 _ => continue,

@@ -6,6 +6,7 @@
 
 mod chain;
 mod header;
+mod hosts;
 mod jwt;
 mod path;
 mod principal;
@@ -21,6 +22,7 @@ use crate::tenant::{Slug, TenantId, TenantRecord};
 
 pub(crate) use chain::Chain;
 pub use header::HeaderResolver;
+pub(crate) use hosts::TenantHosts;
 pub(crate) use jwt::Expected;
 #[cfg(feature = "jwt")]
 pub use jwt::{Claims, FetchKeys, InvalidKey, JwtKeys, Rotation};

@@ -106,10 +106,15 @@ impl Caller {
     ///
     /// # Panics
     ///
-    /// When nothing answers, or `path` is none.
+    /// When nothing answers, not to the end or not in time ([`Site::patience`]), or
+    /// `path` is none.
     pub async fn send(&self, method: Verb, path: &str, body: Option<Value>) -> Answer {
         let answer = self.try_send(method.as_str(), path, body.as_ref()).await;
-        answer.unwrap_or_else(|error| panic!("{} {path} of {}: {error}", method.as_str(), self.who))
+        answer.unwrap_or_else(|error| {
+            let why = std::error::Error::source(&error);
+            let why = why.map_or_else(|| error.to_string(), ToString::to_string);
+            panic!("{} {path} of {}: {why}", method.as_str(), self.who)
+        })
     }
 
     pub(super) async fn try_send(

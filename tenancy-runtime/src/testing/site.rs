@@ -1,5 +1,6 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -17,9 +18,15 @@ use tower::ServiceExt as _;
 use super::Answer;
 use crate::error::{Error, Result};
 
+/// How long an answer may take, all of it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Where an application is called: in this process, or at an address.
 #[derive(Clone)]
-pub struct Site(Where);
+pub struct Site {
+    place: Where,
+    patience: Duration,
+}
 
 #[derive(Clone)]
 enum Where {
@@ -40,20 +47,44 @@ impl Site {
     }
 
     pub(super) fn on(router: Router, runtime: Handle) -> Self {
-        Self(Where::Here(router, runtime))
+        Self {
+            place: Where::Here(router, runtime),
+            patience: PATIENCE,
+        }
     }
 
     /// An application that serves HTTP at this address.
     #[must_use]
     pub fn at(address: SocketAddr) -> Self {
-        Self(Where::There(address))
+        Self {
+            place: Where::There(address),
+            patience: PATIENCE,
+        }
+    }
+
+    /// Fails calls whose answer is not there, down to its last byte, within this time:
+    /// 30 seconds unless it is said. What streams, such as server-sent events, never is.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Answer> {
-        match &self.0 {
-            Where::Here(router, runtime) => call(router.clone(), runtime, request).await,
-            Where::There(address) => fetch(*address, request).await,
-        }
+        let answered = async {
+            match &self.place {
+                Where::Here(router, runtime) => call(router.clone(), runtime, request).await,
+                Where::There(address) => fetch(*address, request).await,
+            }
+        };
+        let answered = tokio::time::timeout(self.patience, answered).await;
+        answered.unwrap_or_else(|_| {
+            Err(Error::unavailable(format!(
+                "no end of the answer after {:?}: a route that streams is tried by other means, \
+                 and left out of a matrix (`skip`); one that is slow gets more `patience`",
+                self.patience
+            )))
+        })
     }
 }
 
@@ -108,9 +139,46 @@ where
 
 impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.place {
             Where::Here(..) => f.write_str("this process"),
             Where::There(address) => write!(f, "http://{address}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_no_test_without_end() {
+        let router = Router::new()
+            .route("/whole", get(async || "whole"))
+            .route("/never", get(std::future::pending::<&'static str>))
+            .route(
+                "/stream",
+                get(async || Body::from_stream(stream::pending::<Result<Bytes>>())),
+            );
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut served = JoinSet::new();
+        let server = axum::serve(listener, router.clone());
+        served.spawn(async move { server.await.unwrap() });
+        for site in [Site::of(router), Site::at(address)] {
+            let send = async |path: &str| {
+                let request = Request::get(path).body(Bytes::new()).unwrap();
+                let site = site.clone().patience(Duration::from_secs(1));
+                site.send(request).await
+            };
+            assert_eq!(send("/whole").await.unwrap().text(), "whole");
+            for path in ["/never", "/stream"] {
+                let error = send(path).await.unwrap_err();
+                let why = std::error::Error::source(&error).unwrap().to_string();
+                assert!(why.contains("`skip`"), "{why}");
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use tenancy::admit::Gateway;
 use tenancy::async_trait;
 use tenancy::config::Config;
 use tenancy::prelude::*;
-use tenancy::resolve::PathResolver;
+use tenancy::resolve::{PathResolver, SubdomainResolver};
 
 use super::{A, B, send};
 
@@ -43,7 +43,7 @@ async fn without_a_guard_there_are_no_routes() {
     let told = refused(app(), &[("TENANCY_ADMIN_TOKEN", TOKEN)]).await;
     assert!(told.contains("no operators' routes"), "{told}");
     // The twin: with one there are.
-    let shop = Served::in_memory(in_memory(OpenGuard), &[]).await;
+    let shop = Served::in_memory(in_memory(OpenGuard::default()), &[]).await;
     shop.nobody().get(TENANTS).await.json(200);
     assert_eq!(
         shop.nobody()
@@ -112,10 +112,15 @@ async fn a_guard_that_lacks_what_it_needs_does_not_start() {
         assert!(told.contains(why), "{told}");
         assert!(value.is_empty() || !told.contains(value), "{told}");
     }
+    // One that the application gives itself is no shorter.
+    for (given, why) in [(&TOKEN[1..], "can be guessed"), ("", "can be guessed")] {
+        let told = refused(in_memory(TokenGuard::new(given)), &[]).await;
+        assert!(told.contains(why), "{told}");
+    }
     // Open to others, or with a token that nobody would ask for.
     let elsewhere = ("TENANCY_LISTEN", "0.0.0.0:8000");
     let vars = [elsewhere, ("TENANCY_ADMIN_TOKEN", TOKEN)];
-    let told = refused(in_memory(OpenGuard), &vars).await;
+    let told = refused(in_memory(OpenGuard::default()), &vars).await;
     assert!(
         told.contains("everybody who reaches 0.0.0.0:8000"),
         "{told}"
@@ -123,13 +128,13 @@ async fn a_guard_that_lacks_what_it_needs_does_not_start() {
     assert!(told.contains("asks for no token"), "{told}");
     // The twin: named twice it is open.
     let vars = [elsewhere, ("TENANCY_ADMIN_OPEN", "true")];
-    let shop = Served::in_memory(in_memory(OpenGuard), &vars).await;
+    let shop = Served::in_memory(in_memory(OpenGuard::default()), &vars).await;
     shop.nobody().get(TENANTS).await.json(200);
 }
 
 #[tokio::test]
 async fn a_page_of_another_site_reaches_nothing() {
-    let shop = Served::in_memory(in_memory(OpenGuard), &[]).await;
+    let shop = Served::in_memory(in_memory(OpenGuard::default()), &[]).await;
     let body = json!({ "identifier": B }).to_string();
     let site = format!("http://{}", shop.site.address);
     let form = ("content-type", "text/plain");
@@ -174,7 +179,7 @@ async fn a_page_of_another_site_reaches_nothing() {
 
 #[tokio::test]
 async fn a_body_is_json_whatever_it_is_called_and_not_without_end() {
-    let shop = Served::in_memory(in_memory(OpenGuard), &[]).await;
+    let shop = Served::in_memory(in_memory(OpenGuard::default()), &[]).await;
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let page = r#"{"identifier": "free-user", "name": "Free", "plan": "starter"}"#;
     let made = send(&shop, Method::POST, TENANTS, &form, page)
@@ -214,13 +219,83 @@ async fn a_body_is_json_whatever_it_is_called_and_not_without_end() {
 
 #[tokio::test]
 async fn below_a_tenant_s_path_there_are_no_operators() {
-    let app = |prefix: &str| in_memory(OpenGuard).resolver(PathResolver::new(prefix));
+    let app = |prefix: &str| in_memory(OpenGuard::default()).resolver(PathResolver::new(prefix));
     let shop = Served::in_memory(app("/t"), &[]).await;
     let below = format!("/t/{A}/admin/tenants");
     assert_eq!(shop.nobody().get(&below).await.problem(404), "not_found");
     shop.nobody().get(TENANTS).await.json(200);
     let told = refused(app("/admin"), &[]).await;
     assert!(told.contains("are never reached"), "{told}");
+}
+
+#[tokio::test]
+async fn on_a_tenant_s_host_there_are_no_operators() {
+    let statuses = async |app: App, hosts: &[&str]| {
+        let shop = Served::in_memory(app, &[]).await;
+        let mut statuses = Vec::new();
+        for host in hosts {
+            let head = format!(
+                "GET {TENANTS} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n\
+                 Sec-Fetch-Site: same-origin\r\nConnection: close\r\n\r\n"
+            );
+            let answer = raw(shop.site.address, head.as_bytes()).await;
+            let answer = String::from_utf8_lossy(&answer).into_owned();
+            statuses.push(answer["HTTP/1.1 ".len()..][..3].to_owned());
+        }
+        statuses
+    };
+    let by_host =
+        || in_memory(TokenGuard::new(TOKEN)).resolver(SubdomainResolver::new(".myapp.com"));
+    // Whether there is such a tenant is nobody's to find out here.
+    let tenants = [
+        "acme-corp.myapp.com",
+        "ACME-Corp.myapp.com.:8000",
+        "unknown.myapp.com",
+        "a.acme-corp.myapp.com",
+    ];
+    assert_eq!(statuses(by_host(), &tenants).await, ["404"; 4]);
+    let ours = [
+        "myapp.com",
+        "127.0.0.1",
+        "localhost:8000",
+        "ops.example.org",
+    ];
+    assert_eq!(statuses(by_host(), &ours).await, ["200"; 4]);
+    // The twin: where hosts say nothing of tenants, the same page gets through.
+    let by_header = in_memory(TokenGuard::new(TOKEN));
+    assert_eq!(statuses(by_header, &tenants).await, ["200"; 4]);
+}
+
+#[tokio::test]
+async fn what_a_proxy_hands_on_is_not_for_everybody() {
+    let handed_on = [
+        ("forwarded", "for=192.0.2.7"),
+        ("x-forwarded-for", "192.0.2.7"),
+        ("x-forwarded-host", "localhost"),
+        ("x-forwarded-proto", "https"),
+        ("x-real-ip", "127.0.0.1"),
+        ("via", "1.1 proxy"),
+    ];
+    let shop = Served::in_memory(in_memory(OpenGuard::default()), &[]).await;
+    for header in handed_on {
+        for method in [Method::GET, Method::POST] {
+            let refused = send(&shop, method, TENANTS, &[header], "").await;
+            assert_eq!(refused.problem(403), "not_an_operator", "{header:?}");
+        }
+    }
+    shop.nobody().get(TENANTS).await.json(200);
+    let proxies = ("TENANCY_TRUSTED_PROXIES", "127.0.0.1");
+    let by_host = || in_memory(OpenGuard::default()).resolver(SubdomainResolver::new(".myapp.com"));
+    let told = refused(by_host(), &[proxies]).await;
+    assert!(told.contains("TENANCY_TRUSTED_PROXIES"), "{told}");
+    // The twin: named twice it is open, to those behind a proxy as well.
+    let vars = [proxies, ("TENANCY_ADMIN_OPEN", "true")];
+    let shop = Served::in_memory(by_host(), &vars).await;
+    for header in &handed_on[1..] {
+        send(&shop, Method::GET, TENANTS, &[*header], "")
+            .await
+            .json(200);
+    }
 }
 
 /// Knows one operator by a header, and fails for one name.

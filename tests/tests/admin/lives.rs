@@ -1,8 +1,12 @@
+use std::time::Duration;
+
 use axum::http::Method;
 use integration::database::Database;
 use integration::http::{Login, start};
 use serde_json::json;
 use tenancy::admin::OpenGuard;
+use tenancy::config::Config;
+use tenancy::testing::{Caller, Site};
 
 use super::{A, B, app, open, send, trace};
 
@@ -76,6 +80,40 @@ async fn a_tenant_goes_through_its_life_and_leaves_a_trace_of_each_step() {
     );
     assert!(steps.contains(&("failed", "admin: destroy globex", B)));
     assert!(steps.contains(&("done", "admin: restore globex", B)));
+}
+
+/// Whoever asked has left, and the process is told to stop in the midst of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_waits_for_what_operators_have_begun() {
+    let database = Database::empty().await;
+    let app = app(OpenGuard::default());
+    let vars = [
+        ("TENANCY_DATABASE_URL", database.app_url()),
+        ("TENANCY_OWNER_DATABASE_URL", database.owner_url()),
+    ];
+    let vars = vars.map(|(name, value)| (name.to_owned(), value));
+    let config = Config::from_vars(app.defaults(), vars).unwrap();
+    let (tenancy, router) = app.start(config).await.unwrap();
+    let operator = Caller::new("operator", Site::of(router), |request| {
+        request.headers.insert("host", "localhost".parse().unwrap());
+    });
+    let holder = database.raw_superuser().await;
+    let hold = "BEGIN; SELECT FROM tenancy.tenants WHERE slug = 'acme-corp' FOR UPDATE";
+    holder.batch_execute(hold).await.unwrap();
+    let path = format!("{TENANTS}/bulk-suspend");
+    let asked = operator.post(&path, json!([A]));
+    let asked = tokio::time::timeout(Duration::from_secs(1), asked).await;
+    assert!(asked.is_err(), "it was not held up");
+    drop(operator);
+    assert_eq!(trace(&database).await.len(), 1);
+    let free = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        holder.batch_execute("COMMIT").await.unwrap();
+    });
+    tenancy.stop().await.unwrap();
+    let events = trace(&database).await.into_iter().map(|[event, ..]| event);
+    assert_eq!(events.collect::<Vec<_>>(), ["begun", "done"]);
+    free.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -298,7 +336,7 @@ async fn a_trail_is_read_page_by_page_and_that_leaves_a_trace() {
 async fn without_the_owner_s_login_nothing_changes_and_the_answer_says_why() {
     let database = Database::empty().await;
     drop(open(&database).await);
-    let started = start(app(OpenGuard), &database, Login::App, &[]).await;
+    let started = start(app(OpenGuard::default()), &database, Login::App, &[]).await;
     let shop = started.unwrap_or_else(|error| panic!("{error}"));
     let operator = shop.nobody();
     assert_eq!(operator.get(&format!("{TENANTS}/{A}")).await.status, 200);

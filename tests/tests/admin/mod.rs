@@ -58,7 +58,7 @@ fn app(guard: impl OperatorGuard) -> App {
 }
 
 async fn open(database: &Database) -> Served {
-    Served::start(app(OpenGuard), database, &[]).await
+    Served::start(app(OpenGuard::default()), database, &[]).await
 }
 
 /// What is answered to a request of any kind.

@@ -284,6 +284,26 @@ fn models_and_their_input_are_what_serde_makes_of_them() {
 }
 
 #[test]
+fn no_tenant_is_named() {
+    let app = || {
+        App::new("wares", "1.0.0")
+            .seed("secret-customer")
+            .route::<list>()
+    };
+    for vars in [
+        &[][..],
+        &[
+            ("TENANCY_RESOLUTION_STRATEGY", "subdomain"),
+            ("TENANCY_DOMAIN_SUFFIX", ".myapp.com"),
+        ],
+    ] {
+        let document = described(&app(), vars).to_string();
+        assert!(!document.contains("secret-customer"), "{document}");
+        assert!(document.contains("acme-corp"), "{document}");
+    }
+}
+
+#[test]
 fn what_names_the_tenant_is_described_as_it_is_configured() {
     let jwt = || JwtResolver::new().any_audience().any_issuer();
     let key = (

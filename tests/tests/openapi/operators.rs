@@ -49,7 +49,7 @@ fn routes(document: &Value) -> Vec<String> {
 async fn they_are_described_where_they_are() {
     assert_eq!(routes(&described(&app(), &[])), [""; 0]);
     // Without a trail in the database there is no route that reads it.
-    let without = described(&app().admin(OpenGuard), &[]);
+    let without = described(&app().admin(OpenGuard::default()), &[]);
     assert_eq!(routes(&without).len(), 12);
 
     let document = described(&operated(TokenGuard::default()), &[]);
@@ -116,7 +116,7 @@ async fn they_are_described_where_they_are() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn they_answer_as_they_say() {
     let database = Database::empty().await;
-    let shop = Served::start(operated(OpenGuard), &database, &[]).await;
+    let shop = Served::start(operated(OpenGuard::default()), &database, &[]).await;
     let place = Workplace::new();
     // Who is deleted is shown, until it is destroyed.
     let (content, said) = fuzzed(shop.site.address, &place, "20", &["use_after_free"]).await;

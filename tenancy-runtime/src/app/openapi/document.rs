@@ -18,6 +18,9 @@ use crate::problem::Problem;
 use crate::resolve::Resolution;
 use crate::tenant::Slug;
 
+/// The tenant of examples: those that there are stand in no document that all may read.
+const SOMEBODY: &str = "acme-corp";
+
 /// The parameter that names the tenant.
 const TENANT: &str = "tenant";
 /// The schemes by which requests prove who is asking.
@@ -44,7 +47,6 @@ pub(super) fn of(declared: &Declared, version: &str, config: &Config) -> (Value,
         config,
         options,
         operators: declared.admin.as_ref().and_then(|guard| guard.bearer()),
-        seed: declared.seeds.first().map(|seed| seed.slug.as_str()),
         schemas: Schemas::new(),
         paths: BTreeMap::new(),
         names: BTreeSet::new(),
@@ -92,8 +94,6 @@ struct Writer<'a> {
     options: &'a OpenApi,
     /// What is said of the token that operators have, if they have one.
     operators: Option<&'a str>,
-    /// A tenant that there is from the start.
-    seed: Option<&'a str>,
     schemas: Schemas,
     paths: BTreeMap<String, spec::PathItem>,
     names: BTreeSet<String>,
@@ -258,12 +258,10 @@ impl Writer<'_> {
         alternatives
     }
 
-    /// What a slug is, with one that is there to begin with.
+    /// What a slug is, with one that reads like one and is nobody's in particular.
     fn slug(&self) -> Value {
         let mut slug = Value::from(Slug::json_schema(&mut SchemaGenerator::default()));
-        if let Some(seed) = self.seed {
-            slug["examples"] = json!([seed]);
-        }
+        slug["examples"] = json!([SOMEBODY]);
         slug
     }
 
@@ -275,7 +273,7 @@ impl Writer<'_> {
         let server = json!({
             "url": format!("//{{{TENANT}}}.{}", resolver.domain()),
             "variables": {TENANT: {
-                "default": self.seed.unwrap_or("acme-corp"),
+                "default": SOMEBODY,
                 "description": "The tenant's slug.",
             }},
         });

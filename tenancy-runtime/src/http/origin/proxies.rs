@@ -25,6 +25,11 @@ pub struct TrustedProxies(Vec<IpNet>);
 pub struct InvalidProxies(String);
 
 impl TrustedProxies {
+    /// Whether nobody is believed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether a proxy at this address is believed.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

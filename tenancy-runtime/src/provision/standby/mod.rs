@@ -145,6 +145,7 @@ impl Provisioner {
                 {
                     tracing::warn!(tenant = %record.slug, %error, "its place is not marked");
                 }
+                self.arrived(&record).await;
                 return Ok(Some(record));
             }
             Err(refused) => refused,

@@ -71,7 +71,6 @@ const PAST: Duration = Duration::from_secs(1);
 
 /// The longest that a change takes to be in force in another process. With
 /// notification it takes milliseconds.
-#[cfg(test)]
 const BOUND: Duration = Duration::from_secs(2);
 
 /// What a deployment chooses.
@@ -188,7 +187,27 @@ impl TenantCache {
     ///
     /// Those of the registry.
     pub(crate) async fn find(&self, slug: &Slug) -> Result<Option<Arc<TenantRecord>>> {
-        self.look_up(&Name::Slug(slug.clone())).await
+        Ok(self.look_up(&Name::Slug(slug.clone())).await?.tenant)
+    }
+
+    /// The same, and until when at least that was so.
+    ///
+    /// # Errors
+    ///
+    /// Those of the registry.
+    pub(crate) async fn find_as_of(
+        &self,
+        slug: &Slug,
+    ) -> Result<(Option<Arc<TenantRecord>>, Instant)> {
+        let reading = self.look_up(&Name::Slug(slug.clone())).await?;
+        let known = self.known_until(&reading);
+        Ok((reading.tenant, known))
+    }
+
+    /// How long an active tenant is served of which nobody can say any more whether it
+    /// is one: as long as a change may take to be in force, at least.
+    pub(crate) fn outage_limit(&self) -> Duration {
+        self.0.outage_limit.max(BOUND)
     }
 
     /// The tenant that has this domain. What it says of its status may be older
@@ -201,18 +220,19 @@ impl TenantCache {
         &self,
         domain: &HostName,
     ) -> Result<Option<Arc<TenantRecord>>> {
-        self.look_up(&Name::Domain(domain.clone())).await
+        Ok(self.look_up(&Name::Domain(domain.clone())).await?.tenant)
     }
 
-    async fn look_up(&self, name: &Name) -> Result<Option<Arc<TenantRecord>>> {
+    async fn look_up(&self, name: &Name) -> Result<Reading> {
         let Some(entries) = &self.0.entries else {
-            return Ok(self.ask(name).await?.map(Arc::new));
+            let at = Instant::now();
+            return Ok(Reading::new(self.ask(name).await?.map(Arc::new), at));
         };
         let mut outcome = self.entry(entries, name).outcome.clone();
         let outcome = outcome.wait_for(Option::is_some).await;
         let outcome = outcome.map(|outcome| outcome.clone());
         match outcome {
-            Ok(Some(Ok(reading))) => Ok(reading.tenant),
+            Ok(Some(Ok(reading))) => Ok(reading),
             Ok(Some(Err(error))) => Err(again(&error)),
             // The task has panicked, or the process ends.
             Ok(None) | Err(_) => Err(Error::unavailable("the registry's answer was lost")),
@@ -313,12 +333,17 @@ impl TenantCache {
         }
     }
 
-    fn outlasts_an_outage(&self, reading: &Reading) -> bool {
+    /// Until when at least a reading is right that is still remembered.
+    fn known_until(&self, reading: &Reading) -> Instant {
         // An entry that is there while changes are told is right until then.
         let heard = self.0.since + Duration::from_millis(self.0.heard_at.load(Ordering::Acquire));
+        reading.at.max(heard)
+    }
+
+    fn outlasts_an_outage(&self, reading: &Reading) -> bool {
         let tenant = reading.tenant.as_ref();
         tenant.is_some_and(|tenant| tenant.status == TenantStatus::Active)
-            && reading.at.max(heard).elapsed() < self.0.outage_limit
+            && self.known_until(reading).elapsed() < self.0.outage_limit
     }
 
     /// This process has changed a tenant of this name.
