@@ -18,6 +18,9 @@
 //! somebody listens to (`link`). An application that publishes nothing and listens to
 //! nothing has no connection for it.
 //!
+//! Tenants do not stand in each other's way: each has its share of what waits to be
+//! sent (`outbox`), of what lies unread (`local`), and of what is open (`places`).
+//!
 //! A [`Subscription`] is a stream, an answer of server-sent events (`sse`), or
 //! forwarded to a WebSocket (`socket`, with the feature `ws`). All of these hold no
 //! connection to the database, and end when their tenant may be served no longer and

@@ -29,7 +29,7 @@ const FORGOTTEN: Duration = Duration::from_secs(60);
 
 /// After how long all processes that are there have been heard: what comes first of
 /// another one later is the first that it has sent, or something was lost.
-const SETTLED: Duration = Duration::from_secs(3);
+const SETTLED: Duration = Duration::from_secs(5);
 
 /// What stands before the text: sender, number, mark.
 const HEAD: usize = 32 + 1 + 20 + 1 + 1 + 1;
