@@ -46,8 +46,9 @@ pub enum JobError {
     /// It returned an error.
     #[error(transparent)]
     Failed(#[from] Error),
-    /// Its tenant was suspended, deleted, renamed or destroyed, or nobody could be
-    /// asked for longer than an outage of the registry may last: it did not begin, or was dropped where it waited.
+    /// Its tenant was suspended, deleted, renamed or destroyed, or nobody could be asked
+    /// for longer than an outage of the registry may last: it did not begin, or was
+    /// dropped where it waited.
     #[error("the tenant of the job may be served no longer")]
     Revoked,
     /// It panicked. The log has the message.

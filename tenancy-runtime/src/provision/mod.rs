@@ -41,6 +41,7 @@ pub mod verify;
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use tokio::sync::Mutex;
 
 use crate::db::Pool;
@@ -189,6 +190,12 @@ impl Provisioner {
     /// else's, [`Error::Unavailable`] when the owner's login is not configured or
     /// a server is away, and those of the database.
     pub async fn provision(&self, new: NewTenant) -> Result<TenantRecord> {
+        // In a box: what lies under it is deeper than the compiler likes to look, and
+        // would be part of every caller.
+        self.register(new).boxed().await
+    }
+
+    async fn register(&self, new: NewTenant) -> Result<TenantRecord> {
         new.check()?;
         if let Some(plans) = &self.plans {
             plans.check_new(&new)?;

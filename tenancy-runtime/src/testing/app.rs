@@ -3,6 +3,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use axum::http::request::Parts;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -210,11 +212,14 @@ impl TestApp {
         change: impl FnOnce(NewTenant) -> NewTenant,
     ) -> Result<TestTenant> {
         let slug = format!("{PREFIX}{}", Uuid::now_v7().simple());
-        let new = change(NewTenant::new(&slug)?);
+        self.made(change(NewTenant::new(&slug)?)).await
+    }
+
+    async fn made(&self, new: NewTenant) -> Result<TestTenant> {
         // Before it is made: who gives up meanwhile leaves nothing behind.
         locked(&self.inner.made).push(new.slug.clone());
         let (inner, tenancy) = (Arc::clone(&self.inner), self.inner.tenancy()?);
-        let made = async move { tenancy.provisioner().provision(new).await };
+        let made = async move { tenancy.provisioner().provision(new).await }.boxed();
         let record = on(&inner.started.runtime, made).await?;
         let caller = self.caller(&record.slug)?;
         Ok(TestTenant {
@@ -298,10 +303,10 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Does it on the application's runtime, where its connections live, and gives it
-/// up with the caller.
+/// up with the caller. In a box, as what it does is deep.
 pub(super) async fn on<T: Send + 'static>(
     runtime: &Handle,
-    work: impl Future<Output = Result<T>> + Send + 'static,
+    work: BoxFuture<'static, Result<T>>,
 ) -> Result<T> {
     let mut task = JoinSet::new();
     task.spawn_on(work, runtime);

@@ -2,6 +2,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+
 use super::Caller;
 use super::app::{Inner, on};
 use crate::db::TenantDb;
@@ -47,7 +49,8 @@ impl TestTenant {
         let work = async move {
             let (_, db) = tenancy.tenant(&slug).await?;
             work(db).await
-        };
+        }
+        .boxed();
         on(&self.inner.started.runtime, work).await
     }
 }

@@ -8,6 +8,7 @@ mod trial;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use serde_json::Value;
 
 use super::Caller;
@@ -180,7 +181,7 @@ impl Matrix {
         if self.routes.is_empty() {
             self.wrong.push("there are no routes to call".to_owned());
         }
-        Trial::new(self).run().await
+        Trial::new(self).run().boxed().await
     }
 }
 
