@@ -73,7 +73,9 @@ async fn ingest(
 ) -> Result<(StatusCode, Json<Event>)> {
     check(&new)?;
     let event = new.insert(&mut db).await?;
-    // After the commit: nobody hears of what is not there.
+    // After the commit: nobody hears of what is not there. And nobody waits for this
+    // connection meanwhile.
+    drop(db);
     live.publish("event", &event).await?;
     Ok((StatusCode::CREATED, Json(event)))
 }
@@ -97,6 +99,7 @@ async fn ingest_batch(
             .execute(&mut db)
             .await?,
     };
+    drop(db);
     // Told as one: who listens would be flooded, and can read the latest.
     live.publish("batch", &taken).await?;
     Ok((StatusCode::CREATED, Json(taken)))
