@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::Method;
 use serde_json::Value;
 use tenancy::config::Config;
+pub use tenancy::testing::Answer;
 use tenancy::{App, Error, Result, Tenancy};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -221,45 +222,5 @@ impl Caller<'_> {
             headers: response.headers().clone(),
             body: response.bytes().await.expect("its body").to_vec(),
         }
-    }
-}
-
-/// What came back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    /// The JSON body of an answer that has this status.
-    ///
-    /// # Panics
-    ///
-    /// With the whole answer, when it is another one.
-    pub fn json(&self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", self.text());
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{}", self.text()))
-    }
-
-    /// The code of a problem response with this status.
-    ///
-    /// # Panics
-    ///
-    /// When the answer is no such problem.
-    pub fn problem(&self, status: u16) -> String {
-        let body = self.json(status);
-        assert_eq!(self.headers["content-type"], "application/problem+json");
-        assert_eq!(body["status"], status);
-        body["code"].as_str().expect("a code").to_owned()
-    }
-
-    /// The body as text.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
     }
 }

@@ -1,3 +1,4 @@
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
@@ -33,6 +34,13 @@ impl Answer {
     #[track_caller]
     pub fn problem(&self, status: u16) -> String {
         let body = self.json(status);
+        let kind = self.headers.get(CONTENT_TYPE);
+        assert!(
+            kind.is_some_and(|kind| kind == "application/problem+json"),
+            "no problem response: {kind:?}: {}",
+            self.text()
+        );
+        assert_eq!(body["status"], status, "{}", self.text());
         let code = body["code"].as_str();
         let code = code.unwrap_or_else(|| panic!("no problem response: {}", self.text()));
         code.to_owned()

@@ -32,18 +32,21 @@ fn here(app: &Served, line: &str) -> String {
     line.replace(PAGE, &format!("http://{}", app.address))
 }
 
+/// The answer names who has asked.
+async fn assert_greets(app: &Served, line: &str, name: &str) {
+    let (status, greeting) = follow(app, line).await;
+    assert_eq!(status, 200);
+    assert!(greeting.to_string().contains(name), "{greeting}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn basic_1_hello_tenant() {
     let place = Workplace::new();
     let app = place.serve("hello-tenant", &[]).await;
     let acme = r#"curl http://localhost:8000/hello -H "X-Tenant-ID: acme-corp""#;
     let globex = r#"curl http://localhost:8000/hello -H "X-Tenant-ID: globex""#;
-    let (status, greeting) = follow(&app, acme).await;
-    assert_eq!(status, 200);
-    assert!(greeting.to_string().contains("Acme"), "{greeting}");
-    let (status, greeting) = follow(&app, globex).await;
-    assert_eq!(status, 200);
-    assert!(greeting.to_string().contains("Globex"), "{greeting}");
+    assert_greets(&app, acme, "Acme").await;
+    assert_greets(&app, globex, "Globex").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -73,12 +76,8 @@ async fn basic_3_subdomain() {
     let app = place.serve("subdomain", &[]).await;
     let acme = r#"curl http://localhost:8000/ -H "Host: acme-corp.localhost.local""#;
     let globex = r#"curl http://localhost:8000/ -H "Host: globex.localhost.local""#;
-    let (status, welcome) = follow(&app, acme).await;
-    assert_eq!(status, 200);
-    assert!(welcome.to_string().contains("Acme"), "{welcome}");
-    let (status, welcome) = follow(&app, globex).await;
-    assert_eq!(status, 200);
-    assert!(welcome.to_string().contains("Globex"), "{welcome}");
+    assert_greets(&app, acme, "Acme").await;
+    assert_greets(&app, globex, "Globex").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
