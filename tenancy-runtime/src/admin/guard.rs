@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq as _;
 use super::sites;
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
-use crate::http::HostName;
+use crate::http::{HostName, once};
 use crate::problem::Problem;
 use crate::system;
 
@@ -276,10 +276,7 @@ impl OperatorGuard for TokenGuard {
 
 /// The bearer token of the one `Authorization` header.
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let mut all = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (all.next(), all.next()) else {
-        return None;
-    };
+    let value = once(headers, &header::AUTHORIZATION).ok().flatten()?;
     let (scheme, token) = value.as_bytes().split_at_checked("Bearer ".len())?;
     scheme
         .eq_ignore_ascii_case(b"Bearer ")

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, header};
 
-use crate::http::Origin;
+use crate::http::{Origin, once};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -55,11 +55,7 @@ pub(super) fn host(request: &Parts) -> Option<Authority> {
 
 /// The text of a header that is there once.
 fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    let mut all = headers.get_all(name).iter();
-    match (all.next(), all.next()) {
-        (Some(value), None) => value.to_str().ok(),
-        _ => None,
-    }
+    once(headers, name).ok().flatten()?.to_str().ok()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use axum::http::request::Parts;
 
 use super::{Domains, not_configured};
 use crate::error::{Error, Result};
-use crate::http::refuse_for_tenants;
+use crate::http::{provided, refuse_for_tenants};
 
 /// What an application hands its routes: the domains, if it serves any.
 #[derive(Debug, Clone)]
@@ -15,12 +15,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Domains {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         refuse_for_tenants(parts, "Domains")?;
-        match parts.extensions.get::<Configured>() {
-            Some(Configured(Some(domains))) => Ok(domains.clone()),
-            Some(Configured(None)) => Err(not_configured()),
-            None => Err(Error::internal(
-                "a handler asks for `Domains` outside of an `App`",
-            )),
-        }
+        let Configured(domains) = provided(parts, "Domains")?;
+        domains.ok_or_else(not_configured)
     }
 }

@@ -4,20 +4,12 @@ use axum::http::request::Parts;
 use super::{Events, TenantEvents};
 use crate::admit::Revocation;
 use crate::error::{Error, Result};
-use crate::http::refuse_for_tenants;
+use crate::http::{provided, refuse_for_tenants};
 use crate::tenant::Tenant;
 
 /// By which the client of server-sent events says what it heard last, when it comes
 /// back.
 const LAST: &str = "last-event-id";
-
-pub(super) fn application(parts: &Parts, extractor: &str) -> Result<Events> {
-    parts.extensions.get::<Events>().cloned().ok_or_else(|| {
-        Error::internal(format!(
-            "a handler asks for `{extractor}` outside of an `App`"
-        ))
-    })
-}
 
 /// Refused on every route that admits a tenant.
 impl<S: Send + Sync> FromRequestParts<S> for Events {
@@ -25,7 +17,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Events {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         refuse_for_tenants(parts, "Events")?;
-        application(parts, "Events")
+        provided(parts, "Events")
     }
 }
 
@@ -37,7 +29,7 @@ impl<S: Send + Sync> FromRequestParts<S> for TenantEvents {
         let tenant = <Tenant as FromRequestParts<S>>::from_request_parts(parts, state).await?;
         let revocation = Revocation::from_request_parts(parts, state).await?;
         let comes_back = parts.headers.contains_key(LAST);
-        let events = application(parts, "TenantEvents")?;
+        let events: Events = provided(parts, "TenantEvents")?;
         Ok(events.bound(&tenant, revocation, comes_back))
     }
 }

@@ -36,6 +36,18 @@ pub(crate) fn carried<T: Clone + Send + Sync + 'static>(parts: &Parts) -> Result
     Ok(parts.extensions.get().cloned())
 }
 
+/// What an application hands all of its routes, for the extractor of this name.
+pub(crate) fn provided<T: Clone + Send + Sync + 'static>(
+    parts: &Parts,
+    extractor: &str,
+) -> Result<T> {
+    parts.extensions.get().cloned().ok_or_else(|| {
+        Error::internal(format!(
+            "a handler asks for `{extractor}` outside of an `App`"
+        ))
+    })
+}
+
 /// Refuses what reaches every tenant on a route that admits one, also where the
 /// request names none: what serves tenants has no business with all of them.
 pub(crate) fn refuse_for_tenants(parts: &Parts, extractor: &str) -> Result<()> {

@@ -7,18 +7,20 @@ mod gate;
 #[cfg(any(feature = "domains", feature = "jwt"))]
 mod get;
 mod host;
+mod once;
 mod origin;
 mod route;
 mod spool;
 mod tenant_config;
 
 pub use body::{Json, Path, Query};
-pub(crate) use extract::{RequestTenant, carried, refuse_for_tenants};
+pub(crate) use extract::{RequestTenant, carried, provided, refuse_for_tenants};
 pub(crate) use fallback::{method_not_allowed, not_found, panicked};
 pub use gate::{FeatureGate, RequireFeature};
 #[cfg(any(feature = "domains", feature = "jwt"))]
 pub(crate) use get::get;
 pub use host::{HostName, InvalidHostName};
+pub(crate) use once::once;
 pub(crate) use origin::OriginLayer;
 pub use origin::{InvalidProxies, Origin, TrustedProxies};
 pub(crate) use route::same_path;

@@ -3,7 +3,7 @@ use axum::http::request::Parts;
 
 use super::Provisioner;
 use crate::error::{Error, Result};
-use crate::http::refuse_for_tenants;
+use crate::http::{provided, refuse_for_tenants};
 
 /// Refused on every route that admits a tenant.
 impl<S: Send + Sync> FromRequestParts<S> for Provisioner {
@@ -11,8 +11,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Provisioner {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         refuse_for_tenants(parts, "Provisioner")?;
-        parts.extensions.get().cloned().ok_or_else(|| {
-            Error::internal("a handler asks for the `Provisioner` outside of an `App`")
-        })
+        provided(parts, "Provisioner")
     }
 }

@@ -4,6 +4,7 @@ use axum::http::request::Parts;
 
 use super::{Candidate, Resolver};
 use crate::error::{Error, Result};
+use crate::http::once;
 use crate::tenant::Slug;
 
 /// Reads the tenant's slug from a header, `X-Tenant-ID` unless said otherwise.
@@ -58,12 +59,11 @@ impl Default for HeaderResolver {
 #[async_trait]
 impl Resolver for HeaderResolver {
     async fn resolve(&self, request: &Parts) -> Result<Option<Candidate>> {
-        let mut values = request.headers.get_all(&self.header).iter();
-        let slug = match (values.next(), values.next()) {
-            (None, _) => return Ok(None),
-            (Some(value), None) => Slug::from_bytes(value.as_bytes()),
-            (Some(_), Some(_)) => return Err(Error::TenantUnresolved),
+        let value = once(&request.headers, &self.header);
+        let Some(value) = value.map_err(|_| Error::TenantUnresolved)? else {
+            return Ok(None);
         };
+        let slug = Slug::from_bytes(value.as_bytes());
         let slug = slug.map_err(|_| Error::TenantUnresolved)?;
         Ok(Some(Candidate::new(slug)))
     }

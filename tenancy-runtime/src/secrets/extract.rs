@@ -3,6 +3,7 @@ use axum::http::request::Parts;
 
 use super::{Secrets, TenantSecrets, not_configured};
 use crate::error::{Error, Result};
+use crate::http::provided;
 use crate::tenant::Tenant;
 
 /// What an application hands its routes: the secrets, if it has keys.
@@ -15,12 +16,8 @@ impl<S: Send + Sync> FromRequestParts<S> for TenantSecrets {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let tenant = <Tenant as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        match parts.extensions.get::<Configured>() {
-            Some(Configured(Some(secrets))) => Ok(secrets.of(&tenant)),
-            Some(Configured(None)) => Err(not_configured()),
-            None => Err(Error::internal(
-                "a handler asks for `TenantSecrets` outside of an `App`",
-            )),
-        }
+        let Configured(secrets) = provided(parts, "TenantSecrets")?;
+        let secrets = secrets.ok_or_else(not_configured)?;
+        Ok(secrets.of(&tenant))
     }
 }

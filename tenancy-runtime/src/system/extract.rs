@@ -3,7 +3,7 @@ use axum::http::request::Parts;
 
 use super::{SystemAccess, not_configured};
 use crate::error::{Error, Result};
-use crate::http::refuse_for_tenants;
+use crate::http::{provided, refuse_for_tenants};
 
 /// What an application hands its routes: system access, if it is configured.
 #[derive(Debug, Clone)]
@@ -15,12 +15,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SystemAccess {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         refuse_for_tenants(parts, "SystemAccess")?;
-        match parts.extensions.get::<Configured>() {
-            Some(Configured(Some(system))) => Ok(system.clone()),
-            Some(Configured(None)) => Err(not_configured()),
-            None => Err(Error::internal(
-                "a handler asks for `SystemAccess` outside of an `App`",
-            )),
-        }
+        let Configured(system) = provided(parts, "SystemAccess")?;
+        system.ok_or_else(not_configured)
     }
 }

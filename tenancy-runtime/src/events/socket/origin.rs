@@ -3,7 +3,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderValue, header};
 
 use crate::error::{Error, Result};
-use crate::http::{HostName, Origin};
+use crate::http::{HostName, Origin, once};
 
 /// The page that opens a socket, as far as its browser tells.
 #[derive(Debug)]
@@ -19,12 +19,11 @@ pub(super) enum Page {
 
 impl Page {
     pub(super) fn of(request: &Parts) -> Self {
-        let mut values = request.headers.get_all(header::ORIGIN).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Self::None,
-            (Some(origin), None) if is_own(origin, request) => Self::Own,
-            (Some(origin), None) => Self::Other(text(origin)),
-            (Some(_), Some(_)) => Self::Other("several origins".to_owned()),
+        match once(&request.headers, &header::ORIGIN) {
+            Ok(None) => Self::None,
+            Ok(Some(origin)) if is_own(origin, request) => Self::Own,
+            Ok(Some(origin)) => Self::Other(text(origin)),
+            Err(_) => Self::Other("several origins".to_owned()),
         }
     }
 

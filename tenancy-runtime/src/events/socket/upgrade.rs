@@ -11,7 +11,8 @@ use super::origin::Page;
 use super::tenant_socket::TenantSocket;
 use crate::admit::Revocation;
 use crate::error::{Error, Result};
-use crate::events::extract::application;
+use crate::events::Events;
+use crate::http::provided;
 use crate::tenant::Tenant;
 
 /// The longest message that is taken, unless the route says another.
@@ -114,7 +115,7 @@ impl<S: Send + Sync> FromRequestParts<S> for TenantWebSocket {
         // Says why there is no tenant.
         let tenant = <Tenant as FromRequestParts<S>>::from_request_parts(parts, state).await?;
         let revocation = Revocation::from_request_parts(parts, state).await?;
-        let events = application(parts, "TenantWebSocket")?;
+        let events: Events = provided(parts, "TenantWebSocket")?;
         let page = Page::of(parts);
         let upgrade = WebSocketUpgrade::from_request_parts(parts, state).await;
         let upgrade = upgrade.map_err(|rejection| match rejection {

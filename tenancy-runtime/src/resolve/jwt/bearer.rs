@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, header};
 
+use crate::http::once;
+
 /// The longest token that is looked at. Proxies cut headers off at about as much,
 /// and what is longer costs us only work.
 const LONGEST: usize = 8 * 1024;
@@ -20,13 +22,8 @@ pub(super) struct Malformed;
 /// [RFC 9110, section 11.1]: https://www.rfc-editor.org/rfc/rfc9110#section-11.1
 /// [RFC 6750, section 2.1]: https://www.rfc-editor.org/rfc/rfc6750#section-2.1
 pub(super) fn token(headers: &HeaderMap) -> Result<Option<&str>, Malformed> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let value = match (values.next(), values.next()) {
-        (None, _) => return Ok(None),
-        (Some(value), None) => value.as_bytes(),
-        (Some(_), Some(_)) => return Err(Malformed),
-    };
-    parse(value).map(Some)
+    let value = once(headers, &header::AUTHORIZATION).map_err(|_| Malformed)?;
+    value.map(|value| parse(value.as_bytes())).transpose()
 }
 
 fn parse(value: &[u8]) -> Result<&str, Malformed> {
