@@ -112,12 +112,15 @@ impl Step {
 }
 
 async fn step(admin: Admin, slug: Slug, step: Step) -> Result<(StatusCode, Json<TenantEntry>)> {
-    let taken = admin
+    Ok((StatusCode::OK, Json(taken(admin, slug, step).await?.into())))
+}
+
+async fn taken(admin: Admin, slug: Slug, step: Step) -> Result<TenantRecord> {
+    admin
         .on_tenant(step.verb(), slug, async move |provisioner, tenant| {
             step.take(&provisioner, &tenant.slug).await
         })
-        .await?;
-    Ok((StatusCode::OK, Json(taken.into())))
+        .await
 }
 
 /// Takes a step with each tenant that is named, once; one that is named again has the
@@ -136,18 +139,14 @@ async fn bulk(
     admin.can_change()?;
     let works = admin.desk.works.clone();
     let outcome = works.detached(Box::pin(async move {
-        let mut taken: HashMap<String, BulkResult> = HashMap::new();
+        let mut known: HashMap<String, BulkResult> = HashMap::new();
         let mut results = Vec::with_capacity(slugs.len());
         for slug in slugs {
-            let result = match taken.get(&slug) {
-                Some(result) => result.clone(),
-                None => {
-                    let outcome = one_of_many(&admin, &slug, step).await;
-                    result(slug.clone(), &outcome)
-                }
-            };
-            taken.insert(slug, result.clone());
-            results.push(result);
+            if !known.contains_key(&slug) {
+                let outcome = one_of_many(&admin, &slug, step).await;
+                known.insert(slug.clone(), result(slug.clone(), &outcome));
+            }
+            results.extend(known.get(&slug).cloned());
         }
         let failed = results.iter().filter(|one| one.code.is_some()).count();
         Ok(BulkOutcome {
@@ -160,15 +159,7 @@ async fn bulk(
 }
 
 async fn one_of_many(admin: &Admin, slug: &str, step: Step) -> Result<TenantStatus> {
-    let slug: Slug = slug.parse()?;
-    let taken = admin.clone().on_tenant(
-        step.verb(),
-        slug,
-        async move |provisioner: Provisioner, tenant: TenantRecord| {
-            step.take(&provisioner, &tenant.slug).await
-        },
-    );
-    Ok(taken.await?.status)
+    Ok(taken(admin.clone(), slug.parse()?, step).await?.status)
 }
 
 fn result(identifier: String, outcome: &Result<TenantStatus>) -> BulkResult {

@@ -124,7 +124,7 @@ async fn serve(
         tenancy.events().finish(config.shutdown_timeout).await;
         tenancy.operators.done().await;
         if let Some(jobs) = jobs {
-            jobs.idle().await;
+            jobs.done().await;
         }
         Ok(())
     };

@@ -40,13 +40,6 @@ impl Dispatcher {
         self.jobs.close();
     }
 
-    /// Waits until none runs. Safe to drop.
-    pub(crate) async fn idle(&self) {
-        let mut running = self.jobs.inner.running.subscribe();
-        // Fails only when the sender is gone, which is here.
-        let _ = running.wait_for(|running| *running == 0).await;
-    }
-
     /// Waits until none runs and none waits. Safe to drop.
     pub(crate) async fn done(&self) {
         let mut running = self.jobs.inner.running.subscribe();
@@ -57,6 +50,7 @@ impl Dispatcher {
                 waiting: 0,
             })
         {
+            // Fails only when the sender is gone, which is here.
             let _ = running.changed().await;
         }
     }
@@ -70,7 +64,7 @@ impl Dispatcher {
             tracing::warn!(jobs = running, "jobs that still run are cut off");
         }
         self.task.shutdown().await;
-        if tokio::time::timeout(LAST_AWAIT, self.idle()).await.is_err() {
+        if tokio::time::timeout(LAST_AWAIT, self.done()).await.is_err() {
             let jobs = self.jobs.numbers().running;
             tracing::error!(jobs, "jobs that were cut off still run: they never wait");
         }
