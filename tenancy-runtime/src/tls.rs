@@ -27,6 +27,17 @@ type Stream = <Connector as MakeTlsConnect<Socket>>::Stream;
 /// Whether connections can be encrypted in this build.
 pub(crate) const BUILT_IN: bool = cfg!(feature = "tls");
 
+/// Whether it asks for that in a build that has none.
+pub(crate) fn is_asked_for_in_vain(url: &str) -> bool {
+    !BUILT_IN && is_asked_for(url)
+}
+
+/// What is wrong with a URL that does.
+pub(crate) const NOT_BUILT_IN: &str = "asks for TLS (`sslmode`), which is not in this build";
+/// What to do about it.
+pub(crate) const WITHOUT: &str = "switch on the feature `tls` of `tenancy`, or reach the server \
+    over a private network or a tunnel that encrypts and write sslmode=disable";
+
 /// Whether a login asks for an encrypted connection. One that says nothing (`prefer`)
 /// does not: it promises nothing against who can change what is sent, and would end at
 /// every server with a certificate of its own making.

@@ -12,6 +12,8 @@ use super::{onboarding, upkeep};
 use crate::admin::Works;
 use crate::admit::Admission;
 use crate::config::Config;
+#[cfg(feature = "encryption")]
+use crate::db::LoginStore;
 use crate::db::TenantPool;
 #[cfg(feature = "domains")]
 use crate::domains::Domains;
@@ -27,7 +29,7 @@ use crate::registry::{
 };
 use crate::resolve::Chain;
 #[cfg(feature = "encryption")]
-use crate::secrets::Secrets;
+use crate::secrets::{KeptLogins, Secrets};
 use crate::system::SystemAccess;
 use crate::tenant::SchemaName;
 
@@ -54,7 +56,13 @@ impl Tenancy {
             .system_role(data.system_role.clone())
             .with_migrations(declared.migrations)
             .with_exempt(declared.exempt.clone());
-        let databases = upkeep::tenant_databases(config, &data, &tables);
+        #[cfg(feature = "encryption")]
+        let logins = logins_of(config, &data, &*registry)?;
+        #[cfg(feature = "encryption")]
+        let own_logins = logins.clone().map(|kept| kept as Arc<dyn LoginStore>);
+        #[cfg(not(feature = "encryption"))]
+        let own_logins = None;
+        let databases = upkeep::tenant_databases(config, &data, &tables, own_logins);
         let tenants = look_ups(config, declared, &registry)?;
         let bounds = Bounds::new(config.jobs, config.jobs_waiting);
         let jobs = Dispatcher::start(bounds, Arc::new(tenants.clone()));
@@ -76,7 +84,9 @@ impl Tenancy {
         tenancy.jobs = Some(jobs);
         #[cfg(feature = "encryption")]
         {
-            tenancy.secrets = secrets_of(config, &data, &tenancy)?;
+            let provisioner = tenancy.provisioner.clone();
+            tenancy.secrets =
+                logins.map(|logins| Secrets::new(data.app.clone(), logins, provisioner));
         }
         let carrier = carrier(config, declared.name, &data)?;
         tenancy.events = Events::new(carrier, tenancy.tenants.clone(), config.streams_per_tenant);
@@ -231,13 +241,17 @@ fn carrier(config: &Config, application: &str, data: &Data) -> Result<Option<Car
     Ok(login.map(|login| Carrier::postgres(data.lookups.clone(), login)))
 }
 
-/// The secrets of tenants, where there are keys.
+/// The logins that tenants have of their own, where there are keys to keep secrets by.
 #[cfg(feature = "encryption")]
-fn secrets_of(config: &Config, data: &Data, tenancy: &Tenancy) -> Result<Option<Secrets>> {
+fn logins_of(
+    config: &Config,
+    data: &Data,
+    registry: &dyn TenantRegistry,
+) -> Result<Option<Arc<KeptLogins>>> {
     let Some(ring) = config.encryption_keys.clone() else {
         return Ok(None);
     };
-    if !tenancy.registry.keeps_secrets() {
+    if !registry.keeps_secrets() {
         return Err(Problem::new(
             "TENANCY_ENCRYPTION_KEY",
             "is set, and the application's own registry keeps no secrets",
@@ -245,8 +259,8 @@ fn secrets_of(config: &Config, data: &Data, tenancy: &Tenancy) -> Result<Option<
         )
         .into());
     }
-    let provisioner = tenancy.provisioner.clone();
-    Ok(Some(Secrets::new(data.app.clone(), ring, provisioner)))
+    let (app, owner) = (data.app.clone(), data.one_of_owner(config));
+    Ok(Some(Arc::new(KeptLogins::new(app, owner, ring))))
 }
 
 /// The domains that tenants bring, where a resolver takes them.

@@ -83,6 +83,13 @@ impl Data {
         })
     }
 
+    /// A connection of the owner's beside its pool, where there is a server.
+    #[cfg(feature = "encryption")]
+    pub(super) fn one_of_owner(&self, config: &Config) -> Option<Pool> {
+        let main = self.main.clone().filter(|_| self.owner.is_some());
+        main.map(|login| pool(config, login, 1))
+    }
+
     #[cfg(not(feature = "embedded"))]
     async fn embedded(_: &Config) -> Result<Self> {
         Err(Problem::new(

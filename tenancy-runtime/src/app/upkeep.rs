@@ -7,7 +7,7 @@ use super::data::Data;
 use super::places::OwnDatabase;
 use super::tenancy::Tenancy;
 use crate::config::Config;
-use crate::db::{Databases, DatabasesSettings, Pool};
+use crate::db::{Databases, DatabasesSettings, LoginStore, Pool};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::provision::migrations::{self, Place};
@@ -100,6 +100,7 @@ impl Tenancy {
         let at_a_time = AT_A_TIME.min(tables.owner()?.size() as usize);
         Ok(
             each(places.databases, at_a_time, async |tenant: &OwnDatabase| {
+                let tables = &tables.at(&tenant.address).await?;
                 let mut shared = tables.owner()?.begin().await?;
                 tables
                     .fill_database(&mut shared, &tenant.address, &tenant.schema, false)
@@ -343,6 +344,7 @@ pub(super) fn tenant_databases(
     config: &Config,
     data: &Data,
     tables: &Tables,
+    own_logins: Option<Arc<dyn LoginStore>>,
 ) -> Option<TenantDatabases> {
     let logins = config.tenant_databases.clone()?;
     let main = data.main.clone()?;
@@ -355,17 +357,22 @@ pub(super) fn tenant_databases(
     // The system role's pool leads to the application's own database only.
     let tables = tables.clone().system_role(None);
     let owner_role = data.owner_role.clone();
-    let prove = move |app: Pool, schema: SchemaName| -> BoxFuture<'static, Result<()>> {
-        let (tables, owner_role) = (tables.clone(), owner_role.clone());
-        Box::pin(async move {
+    let prove = move |app: Pool, schema: SchemaName, own_role: Option<String>| {
+        let (tables, owner_role) = match own_role {
+            // The owner's is the tenant's own as well, and not ours to know.
+            Some(role) => (tables.clone().app_role_is(role), None),
+            None => (tables.clone(), owner_role.clone()),
+        };
+        let proof: BoxFuture<'static, Result<()>> = Box::pin(async move {
             let shared = tables.shared_schema();
             let mut problems = probe::probe(&app, owner_role.as_deref(), shared).await?;
             problems.extend(probe::login(&app).await?);
             problems.extend(verify::verify(&app, &tables, false, &[schema]).await?);
             refuse(problems)
-        })
+        });
+        proof
     };
-    let databases = Databases::new(settings, Arc::new(prove));
+    let databases = Databases::with_own_logins(settings, Arc::new(prove), own_logins);
     Some(TenantDatabases::new(
         databases,
         logins.owner,

@@ -27,6 +27,16 @@ pub(crate) async fn manage(command: Command, tenancy: &Tenancy) -> Result<()> {
         }
         Command::List => print(&provisioner.all().await?),
         Command::Create(new) => print(&[provisioner.provision(new).await?]),
+        #[cfg(feature = "encryption")]
+        Command::CreateWithLogins(new) => {
+            let logins = super::logins::read()?;
+            print(&[provisioner.provision_with_logins(new, logins).await?])
+        }
+        #[cfg(feature = "encryption")]
+        Command::SetLogins(slug) => {
+            let changed = provisioner.set_logins(&slug, super::logins::read()?).await;
+            print(&[there(&slug, changed)?])
+        }
         Command::Plan(slug, plan) => {
             print(&[there(&slug, provisioner.set_plan(&slug, &plan).await)?])
         }

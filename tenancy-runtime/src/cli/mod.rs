@@ -2,6 +2,10 @@
 
 #[cfg(feature = "domains")]
 mod domains;
+#[cfg(feature = "encryption")]
+mod input;
+#[cfg(feature = "encryption")]
+mod logins;
 mod manage;
 #[cfg(feature = "cli")]
 mod parse;
@@ -37,6 +41,12 @@ pub(crate) enum Command {
     List,
     /// To register a tenant.
     Create(NewTenant),
+    /// To register a tenant with logins of its own, from the standard input.
+    #[cfg(feature = "encryption")]
+    CreateWithLogins(NewTenant),
+    /// To give a tenant other logins of its own, from the standard input.
+    #[cfg(feature = "encryption")]
+    SetLogins(Slug),
     /// To put a tenant on another plan.
     Plan(Slug, String),
     /// To give a tenant a feature, until a time or for good.

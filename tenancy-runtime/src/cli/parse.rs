@@ -104,6 +104,19 @@ enum Tenants {
         /// What the application keeps with it, as a JSON object
         #[arg(long, value_name = "JSON", value_parser = json)]
         metadata: Option<Value>,
+        /// Make its database by logins of its own, and reach it by them: two lines on the
+        /// standard input, as postgres://user:password@host:5432/{database_name}, the
+        /// application role's and the owner's
+        #[cfg(feature = "encryption")]
+        #[arg(long)]
+        own_logins: bool,
+    },
+    /// Give a tenant other logins of its own, from the standard input as for `create`
+    #[cfg(feature = "encryption")]
+    SetLogins {
+        /// The tenant's public name
+        #[arg(value_parser = slug)]
+        slug: Slug,
     },
     /// Put a tenant on another plan
     Plan {
@@ -303,14 +316,22 @@ impl From<Tenants> for Command {
                 plan,
                 features,
                 metadata,
+                #[cfg(feature = "encryption")]
+                own_logins,
             } => {
                 let mut new = NewTenant::from(slug);
                 new.name = name.unwrap_or(new.name);
                 new.plan = plan;
                 new.features.extend(features);
                 new.metadata = metadata.unwrap_or(new.metadata);
+                #[cfg(feature = "encryption")]
+                if own_logins {
+                    return Self::CreateWithLogins(new);
+                }
                 Self::Create(new)
             }
+            #[cfg(feature = "encryption")]
+            Tenants::SetLogins { slug } => Self::SetLogins(slug),
             Tenants::Plan { slug, plan } => Self::Plan(slug, plan),
             Tenants::Grant(of) => Self::Grant(of.slug, of.feature, of.until),
             Tenants::Revoke(of) => Self::Revoke(of.slug, of.feature, of.until),
@@ -457,6 +478,14 @@ mod tests {
             assert_eq!(parsed(&arguments), Command::Secrets(command));
         }
         let spoken = ["shop", "secrets", "set", "acme-corp", "smtp", "hunter2"];
+        assert!(Arguments::try_parse_from(spoken).is_err());
+        let new = NewTenant::new("acme-corp").unwrap();
+        let create = ["tenants", "create", "acme-corp", "--own-logins"];
+        assert_eq!(parsed(&create), Command::CreateWithLogins(new));
+        let set = ["tenants", "set-logins", "acme-corp"];
+        let acme = "acme-corp".parse().unwrap();
+        assert_eq!(parsed(&set), Command::SetLogins(acme));
+        let spoken = ["shop", "tenants", "set-logins", "acme-corp", "postgres://a"];
         assert!(Arguments::try_parse_from(spoken).is_err());
     }
 

@@ -86,7 +86,7 @@ fn read_one(
     variable: Variable,
 ) -> Option<(SecretString, tokio_postgres::Config)> {
     let url = reader.secret(variable)?;
-    if asks_in_vain(url.expose_secret()) {
+    if tls::is_asked_for_in_vain(url.expose_secret()) {
         reader.problem(without_tls(variable));
         return None;
     }
@@ -106,19 +106,9 @@ fn read_one(
     }
 }
 
-/// Whether a URL asks for TLS, and there is none in this build.
-pub(super) fn asks_in_vain(url: &str) -> bool {
-    !tls::BUILT_IN && tls::is_asked_for(url)
-}
-
-/// What is said of a URL that does.
+/// What is said of a URL that asks for TLS in vain.
 pub(super) fn without_tls(variable: Variable) -> Problem {
-    Problem::new(
-        variable.name,
-        "asks for TLS (`sslmode`), which is not in this build",
-        "switch on the feature `tls` of `tenancy`, or reach the server over a private network or \
-         a tunnel that encrypts and write sslmode=disable",
-    )
+    Problem::new(variable.name, tls::NOT_BUILT_IN, tls::WITHOUT)
 }
 
 fn parse(url: &str) -> Result<tokio_postgres::Config, String> {

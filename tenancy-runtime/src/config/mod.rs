@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::db::DatabaseLogin;
+use crate::db::TenantLogins;
 use crate::http::TrustedProxies;
 use crate::isolation::Isolation;
 use crate::problem::Problem;
@@ -111,16 +111,6 @@ pub struct Config {
     /// The keys that tenants' secrets are encrypted with; without there are none.
     #[cfg(feature = "encryption")]
     pub encryption_keys: Option<KeyRing>,
-}
-
-/// The logins to the databases that tenants have of their own.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct TenantLogins {
-    /// The application role's.
-    pub app: DatabaseLogin,
-    /// The owner's, who makes and drops them.
-    pub owner: Option<DatabaseLogin>,
 }
 
 /// Where an embedded database lives; an [`App`](crate::app::App) puts it into

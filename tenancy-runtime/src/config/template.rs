@@ -3,14 +3,14 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::TenantLogins;
-use super::database::{asks_in_vain, without_tls};
+use super::database::without_tls;
 use super::read::Reader;
 use super::variables::{
     DATABASE_URL, DATABASE_URL_TEMPLATE, OWNER_DATABASE_URL, OWNER_DATABASE_URL_TEMPLATE, Variable,
 };
-use crate::db::{DatabaseLogin, PLACEHOLDER};
+use crate::db::{DatabaseLogin, PLACEHOLDER, TenantLogins};
 use crate::problem::Problem;
+use crate::tls;
 
 /// Reads both templates.
 pub(super) fn read(
@@ -33,9 +33,7 @@ pub(super) fn read(
     }
     let app = read_one(reader, DATABASE_URL_TEMPLATE, declared, app_url);
     let owner = read_one(reader, OWNER_DATABASE_URL_TEMPLATE, None, owner_url);
-    let app = app?;
-    let owner = owner.map(|owner| owner.beside(&app));
-    Some(TenantLogins { app, owner })
+    Some(TenantLogins::of(app?, owner))
 }
 
 fn read_one(
@@ -51,7 +49,7 @@ fn read_one(
         Some(template) => template,
         None => with_placeholder(url)?,
     };
-    if asks_in_vain(template.expose_secret()) {
+    if tls::is_asked_for_in_vain(template.expose_secret()) {
         reader.problem(without_tls(variable));
         return None;
     }

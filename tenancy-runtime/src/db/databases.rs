@@ -8,8 +8,10 @@ use tokio::sync::OnceCell;
 
 use super::budget::Budget;
 use super::login::DatabaseLogin;
+use super::own_logins::LoginStore;
 use super::pool::{Pool, PoolSettings, PooledSession};
 use crate::error::{Error, Result};
+use crate::problem::Problem;
 use crate::tenant::{DatabaseAddress, SchemaName};
 
 /// The longest time between two looks for pools that nobody used.
@@ -54,8 +56,10 @@ impl DatabasesSettings {
 }
 
 /// Proves that a database is as it must be before the first tenant's statement
-/// goes there: given the application role's pool and the tenant's schema.
-pub type Prove = Arc<dyn Fn(Pool, SchemaName) -> BoxFuture<'static, Result<()>> + Send + Sync>;
+/// goes there: given the application role's pool, the tenant's schema, and the
+/// name of that role where it is the tenant's own.
+pub type Prove =
+    Arc<dyn Fn(Pool, SchemaName, Option<String>) -> BoxFuture<'static, Result<()>> + Send + Sync>;
 
 /// The databases that tenants have of their own, each with a pool that is made
 /// when an admitted tenant first asks for a connection, and is gone when nobody
@@ -66,6 +70,7 @@ pub struct Databases(Arc<Inner>);
 struct Inner {
     settings: DatabasesSettings,
     prove: Prove,
+    own_logins: Option<Arc<dyn LoginStore>>,
     budget: Arc<Budget>,
     open: Mutex<Open>,
 }
@@ -80,19 +85,52 @@ struct Open {
 
 #[derive(Debug)]
 struct Used {
-    pool: Pool,
-    proved: Arc<OnceCell<()>>,
+    place: Arc<Place>,
     last: Instant,
+}
+
+/// One database.
+#[derive(Debug, Default)]
+struct Place {
+    entry: OnceCell<Entry>,
+    proved: OnceCell<()>,
+}
+
+/// The way into it.
+#[derive(Debug)]
+struct Entry {
+    pool: Pool,
+    own_role: Option<String>,
+}
+
+impl Used {
+    fn pool(&self) -> Option<&Pool> {
+        self.place.entry.get().map(|entry| &entry.pool)
+    }
+
+    fn connections(&self) -> u32 {
+        self.pool().map_or(0, Pool::connections)
+    }
 }
 
 impl Databases {
     /// Nothing is opened yet. Each database is proved whenever its pool is made.
     #[must_use]
     pub fn new(settings: DatabasesSettings, prove: Prove) -> Self {
+        Self::with_own_logins(settings, prove, None)
+    }
+
+    /// The same, where tenants may have logins of their own.
+    pub(crate) fn with_own_logins(
+        settings: DatabasesSettings,
+        prove: Prove,
+        own_logins: Option<Arc<dyn LoginStore>>,
+    ) -> Self {
         Self(Arc::new(Inner {
             budget: Budget::new(settings.max_connections),
             settings,
             prove,
+            own_logins,
             open: Mutex::default(),
         }))
     }
@@ -103,6 +141,24 @@ impl Databases {
         &self.0.settings.login
     }
 
+    /// Where logins are kept that tenants have of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CannotStart`] where none can be.
+    pub(crate) fn own_logins(&self) -> Result<&dyn LoginStore> {
+        let kept = self.0.own_logins.as_deref();
+        kept.ok_or_else(|| {
+            Problem::new(
+                "TENANCY_ENCRYPTION_KEY",
+                "is not set, and logins that tenants have of their own are kept encrypted",
+                "build `tenancy` with its feature `encryption`, make a key with the subcommand \
+                 `secrets generate-key`, and set it to that",
+            )
+            .into()
+        })
+    }
+
     /// Borrows a session of the database at `address`, where the tenant has
     /// `schema`.
     pub(super) async fn get(
@@ -110,12 +166,12 @@ impl Databases {
         address: &DatabaseAddress,
         schema: &SchemaName,
     ) -> Result<PooledSession> {
-        let (pool, proved) = self.used(address);
+        let place = self.place(address);
         let session = async {
-            proved
-                .get_or_try_init(|| (self.0.prove)(pool.clone(), schema.clone()))
-                .await?;
-            pool.get().await
+            let entry = self.entry(address, &place).await?;
+            let prove = async || self.prove_by(entry, schema).await;
+            place.proved.get_or_try_init(prove).await?;
+            entry.pool.get().await
         };
         // Of many who ask for one that does not answer each waits as long, and
         // not one after the other.
@@ -125,28 +181,67 @@ impl Databases {
 
     /// Proves the database at `address`, whether or not it was before.
     pub(crate) async fn prove(&self, address: &DatabaseAddress, schema: &SchemaName) -> Result<()> {
-        (self.0.prove)(self.used(address).0, schema.clone()).await
+        let place = self.place(address);
+        let entry = self.entry(address, &place).await?;
+        self.prove_by(entry, schema).await
     }
 
-    fn used(&self, address: &DatabaseAddress) -> (Pool, Arc<OnceCell<()>>) {
+    async fn prove_by(&self, entry: &Entry, schema: &SchemaName) -> Result<()> {
+        let Entry { pool, own_role } = entry;
+        (self.0.prove)(pool.clone(), schema.clone(), own_role.clone()).await
+    }
+
+    /// Proves the database that `pool` leads to as `own_role`, a role of the tenant's
+    /// own.
+    pub(crate) async fn prove_as(
+        &self,
+        pool: Pool,
+        schema: &SchemaName,
+        own_role: String,
+    ) -> Result<()> {
+        (self.0.prove)(pool, schema.clone(), Some(own_role)).await
+    }
+
+    fn place(&self, address: &DatabaseAddress) -> Arc<Place> {
         let mut open = self.0.open();
         if !open.tended {
             open.tended = true;
             tokio::spawn(tend(Arc::downgrade(&self.0)));
         }
+        if !open.pools.contains_key(address) {
+            // Who has connected with logins that are changed by now is done.
+            open.pools.retain(|other, _| !other.is_place_of(address));
+        }
         let used = open.pools.entry(address.clone()).or_insert_with(|| Used {
-            pool: self.0.new_pool(address),
-            proved: Arc::default(),
+            place: Arc::default(),
             last: Instant::now(),
         });
         used.last = Instant::now();
-        (used.pool.clone(), Arc::clone(&used.proved))
+        Arc::clone(&used.place)
+    }
+
+    /// The way in, which is found at the first use.
+    async fn entry<'a>(&self, address: &DatabaseAddress, place: &'a Place) -> Result<&'a Entry> {
+        let found = async || {
+            let Some(own) = address.own_logins() else {
+                let pool = self.0.new_pool(self.login().to(address));
+                let own_role = None;
+                return Ok(Entry { pool, own_role });
+            };
+            let login = self.own_logins()?.app(own.tenant).await?;
+            Ok(Entry {
+                pool: self.0.new_pool(login.to(address)),
+                own_role: login.role().map(str::to_owned),
+            })
+        };
+        place.entry.get_or_try_init(found).await
     }
 
     /// Closes the pool of the database at `address`: its idle connections now,
     /// and those in use when they come back.
     pub(crate) fn close(&self, address: &DatabaseAddress) {
-        self.0.open().pools.remove(address);
+        let mut open = self.0.open();
+        open.pools.retain(|other, _| !other.is_place_of(address));
     }
 
     /// How many databases have a pool.
@@ -159,10 +254,7 @@ impl Databases {
     #[must_use]
     pub fn connections(&self) -> u32 {
         let open = self.0.open();
-        open.pools
-            .values()
-            .map(|used| used.pool.connections())
-            .sum()
+        open.pools.values().map(Used::connections).sum()
     }
 }
 
@@ -172,11 +264,11 @@ impl Inner {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn new_pool(&self, address: &DatabaseAddress) -> Pool {
+    fn new_pool(&self, login: tokio_postgres::Config) -> Pool {
         let settings = &self.settings;
         Pool::within(
             PoolSettings {
-                login: settings.login.to(address),
+                login,
                 size: settings.size.min(settings.max_connections),
                 wait: settings.wait,
                 prepared_statements: settings.prepared_statements,
@@ -207,9 +299,10 @@ impl Inner {
         let mut pools: Vec<_> = {
             let open = self.open();
             let all = open.pools.values();
-            let all = all.map(|used| (used.pool.idle_connections(), used));
-            let idle = all.filter(|(idle, used)| *idle > 0 && spare(*idle, used.last));
-            idle.map(|(idle, used)| (idle < 2, used.last, used.pool.clone()))
+            let all = all.filter_map(|used| Some((used.pool()?, used.last)));
+            let all = all.map(|(pool, last)| (pool.idle_connections(), last, pool));
+            let idle = all.filter(|(idle, last, _)| *idle > 0 && spare(*idle, *last));
+            idle.map(|(idle, last, pool)| (idle < 2, last, pool.clone()))
                 .collect()
         };
         pools.sort_by_key(|(few, last, _)| (*few, *last));
@@ -227,7 +320,7 @@ impl Inner {
     /// Forgets the pools that have no connection and that nobody asked for.
     fn forget_unused(&self) {
         let idle = self.settings.idle;
-        let unused = |used: &Used| used.last.elapsed() > idle && used.pool.connections() == 0;
+        let unused = |used: &Used| used.last.elapsed() > idle && used.connections() == 0;
         self.open().pools.retain(|_, used| !unused(used));
     }
 }

@@ -17,6 +17,9 @@ const LONGEST: usize = 34;
 /// already are where their locator says; the login to them is the same.
 #[derive(Debug, Clone)]
 pub struct DatabaseLogin {
+    /// As it was given, to be kept.
+    #[cfg(feature = "encryption")]
+    template: SecretString,
     config: tokio_postgres::Config,
     host: String,
     port: u16,
@@ -56,6 +59,8 @@ impl DatabaseLogin {
         let (before, after) = (before.to_owned(), after.to_owned());
         let (host, port) = server_of(&config)?;
         Ok(Self {
+            #[cfg(feature = "encryption")]
+            template: template.clone(),
             config,
             host,
             port,
@@ -71,6 +76,17 @@ impl DatabaseLogin {
     pub fn beside(mut self, other: &Self) -> Self {
         self.stands_for = Some((other.host.clone(), other.port));
         self
+    }
+
+    /// What it was read from.
+    #[cfg(feature = "encryption")]
+    pub(crate) fn template(&self) -> &SecretString {
+        &self.template
+    }
+
+    /// The role that it logs in as, where it names one.
+    pub(crate) fn role(&self) -> Option<&str> {
+        self.config.get_user()
     }
 
     /// Where the database of a new tenant will be.

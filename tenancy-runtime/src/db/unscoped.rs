@@ -1,6 +1,7 @@
 //! Work that belongs to no tenant: the registry's own tables, and the owner's
 //! DDL. None of it can be reached from a tenant's types.
 
+use diesel::sql_types::Text;
 use diesel_async::methods::LoadQuery;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::FutureExt as _;
@@ -12,9 +13,7 @@ use super::pool::{Pool, PooledSession};
 use super::session::Session;
 use crate::error::Result;
 use crate::isolation::Scope;
-#[cfg(feature = "encryption")]
 use crate::isolation::rls;
-#[cfg(feature = "encryption")]
 use crate::tenant::TenantId;
 
 impl Pool {
@@ -94,6 +93,17 @@ impl Transaction {
     /// The connection, to run statements on.
     pub fn conn(&mut self) -> &mut AsyncPgConnection {
         &mut self.session.conn
+    }
+
+    /// Has row-level security hold the owner, too, to one tenant's rows: without a
+    /// tenant it sees none.
+    pub(crate) async fn hold_to(&mut self, tenant: TenantId) -> Result<()> {
+        diesel::sql_query("SELECT set_config($1, $2, true)")
+            .bind::<Text, _>(rls::SETTING)
+            .bind::<Text, _>(tenant.to_string())
+            .execute(self.conn())
+            .await?;
+        Ok(())
     }
 
     /// Has the connection closed after this transaction: what ran in it may

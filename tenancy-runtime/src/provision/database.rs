@@ -3,11 +3,11 @@ use std::time::Duration;
 use diesel::sql_types::Text;
 use tokio::time::{Instant, sleep};
 
-use crate::db::{DatabaseLogin, Databases, Pool, PoolSettings};
+use crate::db::{DatabaseLogin, Databases, Pool, PoolSettings, TenantLogins};
 use crate::error::{Error, Result};
 use crate::model::quoted;
 use crate::problem::Problem;
-use crate::tenant::{DatabaseAddress, Locator, TenantId};
+use crate::tenant::{DatabaseAddress, Locator, SchemaName, TenantId};
 
 /// How long sessions get to end before a database is dropped.
 const ENDING: Duration = Duration::from_secs(10);
@@ -16,45 +16,56 @@ const ENDING: Duration = Duration::from_secs(10);
 /// see them.
 #[derive(Debug, Clone)]
 pub struct TenantDatabases {
-    app: Databases,
-    owner: Option<DatabaseLogin>,
-    /// The application's own database, from which others of its server are made.
-    main: tokio_postgres::Config,
+    pools: Databases,
+    logins: TenantLogins,
+    /// The application's own database, from which others of its server are made, as
+    /// far as these logins lead there.
+    main: Option<tokio_postgres::Config>,
     wait: Duration,
 }
 
 impl TenantDatabases {
-    /// Databases that `owner` makes for `app`; `main` is the login to the
-    /// application's own one, and `wait` the longest time for a connection.
+    /// Databases that `owner` makes for those who are in `pools`; `main` is the login
+    /// to the application's own one, and `wait` the longest time for a connection.
     #[must_use]
     pub fn new(
-        app: Databases,
+        pools: Databases,
         owner: Option<DatabaseLogin>,
         main: tokio_postgres::Config,
         wait: Duration,
     ) -> Self {
         Self {
-            app,
-            owner,
-            main,
+            logins: TenantLogins::of(pools.login().clone(), owner),
+            pools,
+            main: Some(main),
             wait,
+        }
+    }
+
+    /// The same by other logins, which are a tenant's own.
+    #[must_use]
+    pub(super) fn by(self, logins: TenantLogins) -> Self {
+        Self {
+            logins,
+            main: None,
+            ..self
         }
     }
 
     /// The application role's pools.
     #[must_use]
     pub fn pools(&self) -> &Databases {
-        &self.app
+        &self.pools
     }
 
     /// Where the database of a new tenant will be.
     pub(super) fn place_for(&self, id: TenantId) -> Result<Locator> {
-        let place = self.app.login().place_for(id);
+        let place = self.logins.app.place_for(id);
         place.ok_or_else(|| Error::internal("the template makes no database's name"))
     }
 
     fn owner(&self) -> Result<&DatabaseLogin> {
-        self.owner.as_ref().ok_or_else(|| {
+        self.logins.owner.as_ref().ok_or_else(|| {
             Error::unavailable(Problem::new(
                 "TENANCY_OWNER_DATABASE_URL",
                 "is not set, and only the owner makes databases",
@@ -70,15 +81,14 @@ impl TenantDatabases {
 
     /// A pool of `login` in a database of the same server that is always there.
     fn beside(&self, login: &DatabaseLogin, address: &DatabaseAddress) -> Pool {
-        let name = self.main.get_dbname().unwrap_or("postgres");
-        let main = login.to_database(address, name);
-        let same = main.get_hosts() == self.main.get_hosts()
-            && main.get_ports().first() == Some(self.main.get_ports().first().unwrap_or(&5432));
-        self.connect(if same {
-            main
-        } else {
-            login.to_database(address, "postgres")
-        })
+        let on_same_server = self.main.as_ref().and_then(|main| {
+            let there = login.to_database(address, main.get_dbname()?);
+            let port = main.get_ports().first().unwrap_or(&5432);
+            let same =
+                there.get_hosts() == main.get_hosts() && there.get_ports().first() == Some(port);
+            same.then_some(there)
+        });
+        self.connect(on_same_server.unwrap_or_else(|| login.to_database(address, "postgres")))
     }
 
     fn connect(&self, login: tokio_postgres::Config) -> Pool {
@@ -93,6 +103,35 @@ impl TenantDatabases {
     /// Fails where the server does not answer.
     pub(super) async fn reach(&self, address: &DatabaseAddress) -> Result<()> {
         self.beside(self.owner()?, address).check_login().await
+    }
+
+    /// Fails where the server does not take both logins.
+    pub(super) async fn reach_by_both(&self, address: &DatabaseAddress) -> Result<()> {
+        for (about, login) in [
+            ("the login of the application's role", &self.logins.app),
+            ("the owner's login", self.owner()?),
+        ] {
+            let reached = self.beside(login, address).check_login().await;
+            reached.map_err(|error| {
+                let cause = std::error::Error::source(&error);
+                let cause = cause.map_or_else(String::new, ToString::to_string);
+                Error::unavailable(Problem::new(
+                    about,
+                    format!("leads to no connection: {cause}"),
+                    "check that the server runs there, takes this login, and has a database \
+                     `postgres` that both may connect to",
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Proves the database as the application's role finds it.
+    pub(super) async fn prove(&self, address: &DatabaseAddress, own: &SchemaName) -> Result<()> {
+        let app = &self.logins.app;
+        let role = app.role().unwrap_or_default().to_owned();
+        let pool = self.connect(app.to(address));
+        self.pools.prove_as(pool, own, role).await
     }
 
     /// Makes the database, unless it is there: its name is the tenant's own, so an
@@ -138,7 +177,7 @@ impl TenantDatabases {
             State::Gone => return Ok(()),
             State::Whole => self.shut(address, app_role).await?,
             // Nobody is let in, nor can it be changed.
-            State::HalfDropped => self.app.close(address),
+            State::HalfDropped => self.pools.close(address),
         }
         let owner = self.beside(self.owner()?, address);
         let sql = format!("DROP DATABASE IF EXISTS {}", address.name().quoted());
@@ -164,14 +203,14 @@ impl TenantDatabases {
             quoted(app_role)
         );
         owner.run(&sql).await?;
-        self.app.close(address);
+        self.pools.close(address);
         self.end_sessions(address).await
     }
 
     /// A role may end its own sessions and no others, and the owner belongs to
     /// no other role: so each ends its own.
     async fn end_sessions(&self, address: &DatabaseAddress) -> Result<()> {
-        let app = self.beside(self.app.login(), address);
+        let app = self.beside(&self.logins.app, address);
         let sql = format!(
             "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
              WHERE datname = '{}' AND usename = current_user",

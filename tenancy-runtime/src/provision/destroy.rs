@@ -80,8 +80,11 @@ impl Provisioner {
     }
 
     async fn try_erase(&self, record: &TenantRecord) -> Result<Receipt> {
-        if let (Some((_, tables)), Some(Locator::Database(address, schema))) =
-            (&self.data, &record.locator)
+        let tables = match &self.data {
+            Some((_, tables)) => Some(tables.of(record).await?),
+            None => None,
+        };
+        if let (Some(tables), Some(Locator::Database(address, schema))) = (&tables, &record.locator)
         {
             // In a transaction of its own, so that the counts outlive a crash
             // between the end of the database and the end of the entry.
@@ -93,8 +96,8 @@ impl Provisioner {
             .await?;
         }
         self.locked(record, async |mut transaction| {
-            let rows = match (&self.data, &mut transaction, &record.locator) {
-                (Some((_, tables)), Some(transaction), Some(locator)) => {
+            let rows = match (&tables, &mut transaction, &record.locator) {
+                (Some(tables), Some(transaction), Some(locator)) => {
                     remove(tables, transaction, record.id, locator).await?
                 }
                 _ => BTreeMap::new(),

@@ -26,6 +26,7 @@ mod inventory;
 mod kept;
 mod keys;
 mod life;
+mod logins;
 pub(crate) mod migrations;
 mod plan;
 pub mod probe;
@@ -42,9 +43,10 @@ pub mod verify;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
-use crate::db::Pool;
+use crate::db::{Pool, TenantLogins};
 use crate::error::{Error, Result};
 use crate::isolation::{Isolation, Strategy};
 use crate::plan::{Catalog, Settings};
@@ -190,12 +192,24 @@ impl Provisioner {
     /// else's, [`Error::Unavailable`] when the owner's login is not configured or
     /// a server is away, and those of the database.
     pub async fn provision(&self, new: NewTenant) -> Result<TenantRecord> {
-        // In a box: what lies under it is deeper than the compiler likes to look, and
-        // would be part of every caller.
-        self.register(new).boxed().await
+        self.register(new, None).await
     }
 
-    async fn register(&self, new: NewTenant) -> Result<TenantRecord> {
+    /// In a box: what lies under it is deeper than the compiler likes to look, and would
+    /// be part of every caller.
+    fn register(
+        &self,
+        new: NewTenant,
+        logins: Option<TenantLogins>,
+    ) -> BoxFuture<'_, Result<TenantRecord>> {
+        self.register_anew(new, logins).boxed()
+    }
+
+    async fn register_anew(
+        &self,
+        new: NewTenant,
+        logins: Option<TenantLogins>,
+    ) -> Result<TenantRecord> {
         new.check()?;
         if let Some(plans) = &self.plans {
             plans.check_new(&new)?;
@@ -203,6 +217,11 @@ impl Provisioner {
         self.settings.check(&new.metadata)?;
         let id = TenantId::generate();
         let Some((isolation, tables)) = &self.data else {
+            if logins.is_some() {
+                return Err(Error::InvalidInput(
+                    "this application has no database for a tenant to log in to".to_owned(),
+                ));
+            }
             let record = TenantRecord::new(id, new, None);
             self.registry
                 .insert(&record, self.max_tenants, None)
@@ -213,9 +232,12 @@ impl Provisioner {
         let default = self.plans.as_ref().map(|plans| plans.default_plan().name);
         let chosen = isolation.choose(new.slug.as_str(), new.plan.as_deref().or(default));
         let strategy = new.strategy.unwrap_or(chosen);
-        let record = match self.provision_from_standby(tables, &new, strategy).await? {
-            Some(record) => record,
-            None => self.provision_anew(tables, id, new, strategy).await?,
+        let record = match logins {
+            Some(logins) => self.provision_by(tables, id, new, logins).await?,
+            None => match self.provision_from_standby(tables, &new, strategy).await? {
+                Some(record) => record,
+                None => self.provision_anew(tables, id, new, strategy).await?,
+            },
         };
         tracing::info!(tenant = %record.slug, strategy = ?record.strategy(), "provisioned");
         Ok(record)
@@ -246,7 +268,7 @@ impl Provisioner {
         };
         let record = TenantRecord::new(id, new, Some(locator));
         match strategy {
-            Strategy::Database => self.provision_database(record).await,
+            Strategy::Database => self.provision_database(record, None).await,
             Strategy::Rls | Strategy::Schema => self.provision_at_once(record, tables).await,
         }
     }
@@ -283,14 +305,14 @@ impl Provisioner {
 
     /// The entry, then the database with its tables; from the first step on it is
     /// nobody's to interrupt.
-    async fn provision_database(&self, record: TenantRecord) -> Result<TenantRecord> {
+    async fn provision_database(
+        &self,
+        record: TenantRecord,
+        logins: Option<TenantLogins>,
+    ) -> Result<TenantRecord> {
         let this = self.clone();
         detached(async move {
-            match this
-                .registry
-                .insert(&provisioning(&record), this.max_tenants, None)
-                .await
-            {
+            match this.enter(&provisioning(&record), logins.as_ref()).await {
                 Ok(()) => this.finish_or_undo(&record).await,
                 Err(error @ Error::Conflict(_)) => {
                     let there = this.registry.find(&record.slug).await?;
@@ -329,6 +351,7 @@ impl Provisioner {
         let Some((_, tables)) = &self.data else {
             return Err(Error::internal("a tenant without a place is not half-made"));
         };
+        let tables = &tables.of(entry).await?;
         let mut transaction = tables.owner()?.begin().await?;
         let locked = self
             .registry
@@ -354,6 +377,10 @@ impl Provisioner {
         tables
             .make_database(&mut transaction, &address, &schema)
             .await?;
+        if address.own_logins().is_some() {
+            // The deployment's roles were proved at its start, and these never.
+            tables.databases()?.prove(&address, &schema).await?;
+        }
         self.limit_new(&mut transaction, &record).await?;
         record.provisioned()?;
         self.registry.save(&record, Some(&mut transaction)).await?;
@@ -369,6 +396,7 @@ impl Provisioner {
         else {
             return Err(Error::internal("only a database is made step by step"));
         };
+        let tables = &tables.at(address).await?;
         let mut transaction = tables.owner()?.begin().await?;
         let locked = self
             .registry

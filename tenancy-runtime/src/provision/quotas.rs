@@ -48,7 +48,8 @@ impl Provisioner {
             Some(Locator::Database(address, own)) => {
                 let (layout, _) = tables.in_own_schema(own);
                 let sql = limits(&counted, layout, &[(record, plan)], true);
-                let mut there = tables.databases()?.open(address)?.begin().await?;
+                let there = tables.at(address).await?.databases()?.open(address)?;
+                let mut there = there.begin().await?;
                 there.conn().batch_execute(&sql).await?;
                 return there.commit().await;
             }

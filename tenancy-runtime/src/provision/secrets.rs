@@ -1,6 +1,7 @@
 //! Whether policies hold the application's role to one tenant's secrets, as they
-//! hold it to one tenant's rows in the shared tables. Looked at in every build:
-//! the table is there whether or not this one encrypts.
+//! hold it to one tenant's rows in the shared tables, and what only the owner may
+//! read is the owner's. Looked at in every build: the tables are there whether or
+//! not this one encrypts.
 
 use super::Tables;
 use super::verify::{facts, guarded};
@@ -10,9 +11,11 @@ use crate::model::quoted;
 use crate::problem::Problem;
 
 /// The tables with what the application's role may do there.
-const TABLES: [(&str, &[&str]); 2] = [
+const TABLES: [(&str, &[&str]); 4] = [
     ("secrets", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("secret_keys", &["SELECT", "INSERT", "DELETE"]),
+    ("app_logins", &["SELECT"]),
+    ("owner_logins", &[]),
 ];
 
 /// What is wrong with the tables, where the registry has them.
@@ -28,7 +31,7 @@ pub(super) async fn loose(app: &Pool, tables: &Tables) -> Result<Vec<Problem>> {
         let mut wrong = |wrong: String, remedy: String| {
             problems.push(Problem::new(format!("the table {name}"), wrong, remedy));
         };
-        if *table == "secrets" {
+        if ["secrets", "app_logins"].contains(table) {
             guarded(&found, &name, &mut wrong);
         }
         let missing = due

@@ -6,13 +6,13 @@ use super::inventory::Inventory;
 use super::migrations::{self, Migration};
 use super::relations::Exemption;
 use super::{kept, schemas, shared_rows};
-use crate::db::{Pool, Transaction};
+use crate::db::{Pool, TenantLogins, Transaction};
 use crate::error::{Error, Result};
 use crate::isolation::{Strategy, rls};
 use crate::model::{Audience, Layout, ModelDef, QUOTAS, ROLL, create_roll, quoted};
 use crate::plan::{PlanDef, QuotaLimit};
 use crate::problem::Problem;
-use crate::tenant::{DatabaseAddress, SchemaName, TenantId};
+use crate::tenant::{DatabaseAddress, Locator, SchemaName, TenantId, TenantRecord};
 
 /// Held until the end of a transaction in which shared tables are made.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('tenancy.tables', 0))";
@@ -120,6 +120,47 @@ impl Tables {
             rows.collect::<Vec<_>>().join(", "),
             setting = rls::SETTING,
         )
+    }
+
+    /// The same, granted to another role.
+    #[must_use]
+    pub(crate) fn app_role_is(mut self, role: String) -> Self {
+        self.app_role = role;
+        self
+    }
+
+    /// The same for the database at `address`: where its tenant has logins of its
+    /// own, made by these and granted to their role. Asked before a transaction
+    /// begins, as they are read on another connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of the logins' store.
+    pub(crate) async fn at(&self, address: &DatabaseAddress) -> Result<Self> {
+        let Some(own) = address.own_logins() else {
+            return Ok(self.clone());
+        };
+        let databases = self.databases()?;
+        let logins = databases.pools().own_logins()?.both(own.tenant).await?;
+        self.by(logins)
+    }
+
+    /// [`at`](Self::at) the place of a tenant, wherever that is.
+    pub(super) async fn of(&self, tenant: &TenantRecord) -> Result<Self> {
+        match &tenant.locator {
+            Some(Locator::Database(address, _)) => self.at(address).await,
+            _ => Ok(self.clone()),
+        }
+    }
+
+    /// The same by logins of a tenant's own.
+    pub(super) fn by(&self, logins: TenantLogins) -> Result<Self> {
+        let role = logins.app.role().unwrap_or(&self.app_role).to_owned();
+        let databases = self.databases()?.clone().by(logins);
+        Ok(self
+            .clone()
+            .app_role_is(role)
+            .with_databases(Some(databases)))
     }
 
     /// Makes the tables in databases of tenants' own as well.

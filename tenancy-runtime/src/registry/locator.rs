@@ -2,7 +2,7 @@ use diesel::sql_types::{Integer, Nullable, Text};
 
 use crate::error::{Error, Result};
 use crate::isolation::Strategy;
-use crate::tenant::{DatabaseAddress, Locator};
+use crate::tenant::{DatabaseAddress, Locator, OwnLogins, TenantId};
 
 /// A locator as tables of the schema `tenancy` keep it. It is checked again when
 /// it is read: a table can be written by hand, and what is in it decides which
@@ -20,6 +20,9 @@ pub(crate) struct LocatorRow {
     pub(crate) database_port: Option<i32>,
     #[diesel(sql_type = Nullable<Text>)]
     pub(crate) database_name: Option<String>,
+    /// How often logins of the tenant's own were changed; `NULL` if it has none.
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub(crate) database_logins: Option<i32>,
 }
 
 impl LocatorRow {
@@ -34,10 +37,12 @@ impl LocatorRow {
             database_host: address.map(|address| address.host().to_owned()),
             database_port: address.map(|address| i32::from(address.port())),
             database_name: address.map(|address| address.name().to_string()),
+            database_logins: address.and_then(|address| Some(address.own_logins()?.version)),
         }
     }
 
-    pub(crate) fn locator(&self) -> Result<Locator> {
+    /// Where the tenant is.
+    pub(crate) fn locator(&self, tenant: TenantId) -> Result<Locator> {
         let schema = self.schema_name.parse().map_err(Error::internal)?;
         Ok(match self.strategy.parse().map_err(Error::internal)? {
             Strategy::Rls => Locator::Shared(schema),
@@ -50,7 +55,11 @@ impl LocatorRow {
                 };
                 let port = u16::try_from(port).map_err(Error::internal)?;
                 let name = name.parse().map_err(Error::internal)?;
-                let address = DatabaseAddress::new(host, port, name).map_err(Error::internal)?;
+                let mut address =
+                    DatabaseAddress::new(host, port, name).map_err(Error::internal)?;
+                if let Some(version) = self.database_logins {
+                    address = address.with_own_logins(OwnLogins { tenant, version });
+                }
                 Locator::Database(address, schema)
             }
         })

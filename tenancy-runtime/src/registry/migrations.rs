@@ -24,6 +24,7 @@ const STEPS: &[&str] = &[
     DOMAINS,
     MISSING_SINCE,
     SLUG_ORDER,
+    OWN_LOGINS,
 ];
 
 /// The keys that keep two tenants out of one place.
@@ -218,6 +219,33 @@ const MISSING_SINCE: &str = "
 /// The order in which tenants are listed, which the database's collation may not have.
 const SLUG_ORDER: &str = "CREATE INDEX tenants_slug_order ON tenancy.tenants (slug COLLATE \"C\")";
 
+/// Logins that tenants have of their own to their databases, encrypted; `secrets`
+/// reads and writes them. In two tables, as those who serve may read the one and not
+/// the other.
+const OWN_LOGINS: &str = "
+    ALTER TABLE tenancy.tenants
+        ADD COLUMN database_logins integer CHECK (database_logins > 0),
+        ADD CHECK (database_logins IS NULL OR strategy = 'database');
+    CREATE TABLE tenancy.app_logins (
+        tenant_id uuid PRIMARY KEY REFERENCES tenancy.tenants (id) ON DELETE CASCADE,
+        key_id text NOT NULL REFERENCES tenancy.secret_keys (id),
+        value bytea NOT NULL
+    );
+    CREATE TABLE tenancy.owner_logins (LIKE tenancy.app_logins,
+        PRIMARY KEY (tenant_id),
+        FOREIGN KEY (tenant_id) REFERENCES tenancy.tenants (id) ON DELETE CASCADE,
+        FOREIGN KEY (key_id) REFERENCES tenancy.secret_keys (id)
+    );
+    CREATE INDEX app_logins_key_id_idx ON tenancy.app_logins (key_id);
+    CREATE INDEX owner_logins_key_id_idx ON tenancy.owner_logins (key_id);
+    ALTER TABLE tenancy.app_logins ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+    CREATE POLICY tenancy_access ON tenancy.app_logins AS PERMISSIVE FOR ALL TO PUBLIC
+        USING (true) WITH CHECK (true);
+    CREATE POLICY tenancy_isolation ON tenancy.app_logins AS RESTRICTIVE FOR ALL TO PUBLIC
+        USING (tenant_id = (select nullif(current_setting('tenancy.tenant_id', true), '')::uuid))
+        WITH CHECK
+            (tenant_id = (select nullif(current_setting('tenancy.tenant_id', true), '')::uuid))";
+
 /// Held while the schema `tenancy` changes, so that of several processes one
 /// changes it.
 pub(crate) const LOCK: &str =
@@ -239,10 +267,12 @@ pub(super) async fn run(owner: &Pool, app_role: &str) -> Result<()> {
     conn.batch_execute(&format!(
         "REVOKE ALL ON SCHEMA tenancy FROM {role}, PUBLIC; GRANT USAGE ON SCHEMA tenancy TO {role};
          REVOKE ALL ON tenancy.tenants, tenancy.receipts, tenancy.migrations, tenancy.standby,
-             tenancy.secrets, tenancy.secret_keys, tenancy.domains FROM {role}, PUBLIC;
+             tenancy.secrets, tenancy.secret_keys, tenancy.app_logins, tenancy.owner_logins,
+             tenancy.domains FROM {role}, PUBLIC;
          GRANT SELECT ON tenancy.tenants TO {role};
          GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.secrets TO {role};
          GRANT SELECT, INSERT, DELETE ON tenancy.secret_keys TO {role};
+         GRANT SELECT ON tenancy.app_logins TO {role};
          GRANT SELECT (tenant_id, domain, verified_at) ON tenancy.domains TO {role}"
     ))
     .await?;

@@ -16,7 +16,6 @@ use super::{TenantRegistry, full, migrations, taken};
 use crate::db::{Pool, Transaction};
 use crate::error::{Error, Result};
 use crate::http::HostName;
-use crate::isolation::rls;
 use crate::problem::Problem;
 use crate::tenant::{Locator, Receipt, Slug, TenantId, TenantRecord, TenantStatus};
 
@@ -30,7 +29,8 @@ pub struct PostgresRegistry {
 }
 
 const COLUMNS: &str = "id, slug, name, status, restores_to, strategy, schema_name, \
-    database_host, database_port, database_name, plan, features, overrides, metadata, created_at";
+    database_host, database_port, database_name, database_logins, plan, features, overrides, \
+    metadata, created_at";
 
 impl PostgresRegistry {
     /// Reads through the application role's pool, and writes through the
@@ -285,7 +285,7 @@ async fn insert(
     let features: Vec<&str> = tenant.features.iter().map(String::as_str).collect();
     let sql = format!(
         "INSERT INTO tenancy.tenants ({COLUMNS}) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
          ON CONFLICT (slug) DO NOTHING"
     );
     let inserted = diesel::sql_query(sql)
@@ -299,6 +299,7 @@ async fn insert(
         .bind::<Nullable<Text>, _>(place.database_host)
         .bind::<Nullable<Integer>, _>(place.database_port)
         .bind::<Nullable<Text>, _>(place.database_name)
+        .bind::<Nullable<Integer>, _>(place.database_logins)
         .bind::<Nullable<Text>, _>(tenant.plan.as_deref())
         .bind::<Array<Text>, _>(features)
         .bind::<Jsonb, _>(json(&tenant.overrides)?)
@@ -352,9 +353,12 @@ async fn count(transaction: &mut Transaction) -> Result<i64> {
 /// Everything but what never changes: the id, the place, the time.
 async fn save(tenant: &TenantRecord, transaction: &mut Transaction) -> Result<()> {
     let features: Vec<&str> = tenant.features.iter().map(String::as_str).collect();
+    let logins = tenant.locator.as_ref().map(LocatorRow::of);
+    let logins = logins.and_then(|place| place.database_logins);
     let saved = diesel::sql_query(
         "UPDATE tenancy.tenants SET slug = $2, name = $3, status = $4, restores_to = $5, \
-         plan = $6, features = $7, overrides = $8, metadata = $9 WHERE id = $1",
+         plan = $6, features = $7, overrides = $8, metadata = $9, database_logins = $10 \
+         WHERE id = $1",
     )
     .bind::<SqlUuid, _>(tenant.id.as_uuid())
     .bind::<Text, _>(tenant.slug.as_str())
@@ -365,6 +369,7 @@ async fn save(tenant: &TenantRecord, transaction: &mut Transaction) -> Result<()
     .bind::<Array<Text>, _>(features)
     .bind::<Jsonb, _>(json(&tenant.overrides)?)
     .bind::<Jsonb, _>(&tenant.metadata)
+    .bind::<Nullable<Integer>, _>(logins)
     .execute(transaction.conn())
     .await;
     match saved {
@@ -383,13 +388,7 @@ async fn remove(
     receipt: Option<&Receipt>,
     transaction: &mut Transaction,
 ) -> Result<()> {
-    // The owner is held by row-level security as well, and sees no secrets unless
-    // it says whose.
-    diesel::sql_query("SELECT set_config($1, $2, true)")
-        .bind::<Text, _>(rls::SETTING)
-        .bind::<Text, _>(id.to_string())
-        .execute(transaction.conn())
-        .await?;
+    transaction.hold_to(id).await?;
     let secrets = diesel::sql_query("DELETE FROM tenancy.secrets WHERE tenant_id = $1")
         .bind::<SqlUuid, _>(id.as_uuid())
         .execute(transaction.conn())
@@ -470,12 +469,13 @@ impl TryFrom<Row> for TenantRecord {
             ))
         })?;
         let restores_to = row.restores_to.as_deref().map(str::parse).transpose();
+        let id = TenantId::try_from(row.id).map_err(Error::internal)?;
         Ok(Self {
-            id: TenantId::try_from(row.id).map_err(Error::internal)?,
+            id,
             slug: row.slug.parse::<Slug>().map_err(Error::internal)?,
             status: row.status.parse().map_err(Error::internal)?,
             restores_to: restores_to.map_err(Error::internal)?,
-            locator: Some(row.place.locator()?),
+            locator: Some(row.place.locator(id)?),
             name: row.name,
             plan: row.plan,
             features: row.features.into_iter().collect::<BTreeSet<_>>(),

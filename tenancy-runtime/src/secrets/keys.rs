@@ -64,7 +64,7 @@ impl Secrets {
     /// Lists the key that encrypts, so that others who have another one under its
     /// id learn of it at their start.
     pub(crate) async fn enlist(&self) -> Result<()> {
-        let key = self.ring.encrypting();
+        let key = self.ring().encrypting();
         let query = diesel::sql_query(
             "INSERT INTO tenancy.secret_keys (id, proof) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         )
@@ -76,7 +76,7 @@ impl Secrets {
         // Others may have listed theirs since the keys were compared.
         let listed = listed(&self.app).await?;
         let same = listed.iter().filter(|listed| listed.id == key.id());
-        let problems = same.filter_map(|listed| listed.problem(Some(&self.ring)));
+        let problems = same.filter_map(|listed| listed.problem(Some(self.ring())));
         match problems.collect::<Vec<_>>() {
             none if none.is_empty() => Ok(()),
             problems => Err(Error::CannotStart(problems)),
@@ -88,7 +88,7 @@ impl Secrets {
     pub(super) async fn forget_unused(&self) -> Result<Vec<String>> {
         let mut forgotten = Vec::new();
         for Listed { id, .. } in listed(&self.app).await? {
-            if id == self.ring.encrypting().id() {
+            if id == self.ring().encrypting().id() {
                 continue;
             }
             let query = diesel::sql_query("DELETE FROM tenancy.secret_keys WHERE id = $1")

@@ -20,10 +20,14 @@
 //! all processes serve: the new one is added to every ring, then put first in
 //! every ring, then [`Secrets::rotate`] re-encrypts what is left, and then the
 //! old one is taken away.
+//!
+//! The logins that tenants have of their own to their databases are encrypted in the
+//! same way and beside them (`logins`).
 
 mod extract;
 mod handle;
 mod keys;
+mod logins;
 mod name;
 mod ring;
 mod rotate;
@@ -44,6 +48,7 @@ pub use secrecy::{ExposeSecret, SecretString};
 pub(crate) use extract::Configured;
 pub use handle::TenantSecrets;
 pub(crate) use keys::verify;
+pub(crate) use logins::KeptLogins;
 pub use ring::{InvalidKeyRing, KeyRing};
 pub use rotate::Rotation;
 use store::Store;
@@ -65,15 +70,15 @@ use store::Store;
 #[derive(Clone)]
 pub struct Secrets {
     app: Pool,
-    ring: Arc<KeyRing>,
+    logins: Arc<KeptLogins>,
     provisioner: Provisioner,
 }
 
 impl Secrets {
-    pub(crate) fn new(app: Pool, ring: KeyRing, provisioner: Provisioner) -> Self {
+    pub(crate) fn new(app: Pool, logins: Arc<KeptLogins>, provisioner: Provisioner) -> Self {
         Self {
             app,
-            ring: Arc::new(ring),
+            logins,
             provisioner,
         }
     }
@@ -90,13 +95,13 @@ impl Secrets {
     }
 
     pub(crate) fn ring(&self) -> &KeyRing {
-        &self.ring
+        self.logins.ring()
     }
 
     fn store(&self, tenant: &TenantRecord) -> Store {
         Store {
             app: self.app.clone(),
-            ring: Arc::clone(&self.ring),
+            ring: Arc::clone(self.logins.ring()),
             tenant: tenant.id,
             slug: tenant.slug.clone(),
         }
@@ -106,7 +111,7 @@ impl Secrets {
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Secrets")
-            .field("ring", &self.ring)
+            .field("ring", self.ring())
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::Secrets;
+use super::logins::KeptLogins;
 use super::name::SecretName;
 use super::store::Store;
 use crate::error::{Error, Result};
@@ -30,7 +31,8 @@ pub struct Rotation {
 impl Secrets {
     /// Re-encrypts what other keys than the first have encrypted, in small batches,
     /// while others read and write. Cut off anywhere, it goes on from there when it
-    /// is called again. `progress` hears of each tenant with secrets to re-encrypt
+    /// is called again. Logins that tenants have of their own are the owner's to
+    /// re-encrypt (`TENANCY_OWNER_DATABASE_URL`). `progress` hears of each tenant with secrets to re-encrypt
     /// and how many were by then.
     ///
     /// A secret that does not decrypt stays as it is and stops no other.
@@ -43,8 +45,9 @@ impl Secrets {
         for tenant in self.provisioner.all().await? {
             let store = self.store(&tenant);
             let mut used = store.keys().await?;
-            if used.keys().any(|key| key != self.ring.encrypting().id()) {
+            if used.keys().any(|key| key != self.ring().encrypting().id()) {
                 rotation.tenant(&store, &mut progress).await?;
+                rotation.logins(&self.logins, &store).await?;
                 used = store.keys().await?;
             }
             for (key, secrets) in used {
@@ -72,6 +75,21 @@ impl Secrets {
 }
 
 impl Rotation {
+    fn problem(&mut self, problem: Problem) {
+        if self.problems.len() < TOLD {
+            self.problems.push(problem);
+        }
+    }
+
+    async fn logins(&mut self, logins: &KeptLogins, store: &Store) -> Result<()> {
+        match logins.rotate(store.tenant).await? {
+            Ok(true) => self.rewritten += 1,
+            Ok(false) => {}
+            Err(problem) => self.problem(problem),
+        }
+        Ok(())
+    }
+
     async fn tenant(&mut self, store: &Store, progress: &mut impl FnMut(&Slug, u64)) -> Result<()> {
         let mut after = String::new();
         loop {
@@ -88,8 +106,7 @@ impl Rotation {
                         let sealed = store.sealed(&name, &value);
                         anew.push((row, sealed));
                     }
-                    Err(problem) if self.problems.len() < TOLD => self.problems.push(problem),
-                    Err(_) => {}
+                    Err(problem) => self.problem(problem),
                 }
             }
             if !anew.is_empty() {

@@ -11,7 +11,8 @@ use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
 use super::name::SecretName;
-use super::ring::Key;
+use super::ring::{Key, KeyRing};
+use crate::problem::Problem;
 use crate::tenant::TenantId;
 
 const VERSION: u8 = 1;
@@ -25,11 +26,65 @@ pub(super) enum About<'a> {
     Secret(TenantId, &'a SecretName),
     /// The key itself: a proof of which key it is.
     Key,
+    /// A login to this tenant's database.
+    Login(TenantId, Login),
+}
+
+/// Whose login it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Login {
+    /// The application's role's.
+    App,
+    /// The owner's.
+    Owner,
 }
 
 /// A sealed value was changed, or belongs elsewhere, or another key made it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
+
+/// Why a ring opens something not.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unopened {
+    /// It has not the key of this id.
+    NoKey(String),
+    /// What the key of this id has sealed is [`Unreadable`] by now.
+    Changed(String),
+}
+
+impl Unopened {
+    /// In words, for the log: what it is about, and in which table it stands.
+    pub(super) fn problem(self, about: String, table: &str) -> Problem {
+        match self {
+            Self::NoKey(id) => Problem::new(
+                about,
+                format!("is encrypted with the key `{id}`"),
+                format!("add the key `{id}` to TENANCY_ENCRYPTION_KEY"),
+            ),
+            Self::Changed(id) => Problem::new(
+                about,
+                format!(
+                    "does not decrypt with the key `{id}`: it was changed, or comes from elsewhere"
+                ),
+                format!("set it anew, and find out who else writes to {table}"),
+            ),
+        }
+    }
+}
+
+impl KeyRing {
+    /// Decrypts what one of the keys has encrypted.
+    pub(super) fn open(
+        &self,
+        key_id: &str,
+        about: About<'_>,
+        sealed: &[u8],
+    ) -> Result<SecretString, Unopened> {
+        let id = || key_id.to_owned();
+        let key = self.get(key_id).ok_or_else(|| Unopened::NoKey(id()))?;
+        open(key, about, sealed).map_err(|Unreadable| Unopened::Changed(id()))
+    }
+}
 
 impl About<'_> {
     /// What is authenticated beside the value. No two are the same: what has no
@@ -42,6 +97,13 @@ impl About<'_> {
                 bytes.extend(tenant.as_uuid().as_bytes());
             }
             Self::Key => bytes.push(1),
+            Self::Login(tenant, login) => {
+                bytes.push(match login {
+                    Login::App => 3,
+                    Login::Owner => 4,
+                });
+                bytes.extend(tenant.as_uuid().as_bytes());
+            }
         }
         let id = key.id().as_bytes();
         // An id has 32 bytes at most.

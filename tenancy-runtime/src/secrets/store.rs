@@ -7,8 +7,8 @@ use diesel_async::RunQueryDsl;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::name::SecretName;
-use super::ring::{Key, KeyRing};
-use super::seal::{About, open, seal};
+use super::ring::KeyRing;
+use super::seal::{About, Unopened, seal};
 use crate::db::Pool;
 use crate::error::{Error, Result};
 use crate::problem::Problem;
@@ -38,7 +38,7 @@ pub(super) struct Row {
 
 /// Lists the key, `$1` with its proof `$2`, in the statement that uses it: a
 /// rotation may have taken it off the list a moment ago.
-const LISTED: &str = "WITH listed AS (INSERT INTO tenancy.secret_keys (id, proof) \
+pub(super) const LISTED: &str = "WITH listed AS (INSERT INTO tenancy.secret_keys (id, proof) \
     VALUES ($1, $2) ON CONFLICT (id) DO NOTHING)";
 
 impl Store {
@@ -94,7 +94,8 @@ impl Store {
         Ok(deleted.map_err(unprepared)? > 0)
     }
 
-    /// How many secrets each key has encrypted.
+    /// How many secrets each key has encrypted; logins that a tenant has of its own are
+    /// one.
     pub(super) async fn keys(&self) -> Result<BTreeMap<String, u64>> {
         #[derive(QueryableByName)]
         struct Used {
@@ -104,7 +105,9 @@ impl Store {
             secrets: i64,
         }
         let query = diesel::sql_query(
-            "SELECT key_id, count(*) AS secrets FROM tenancy.secrets WHERE tenant_id = $1 \
+            "SELECT key_id, count(*) AS secrets FROM ( \
+                 SELECT key_id FROM tenancy.secrets WHERE tenant_id = $1 \
+                 UNION ALL SELECT key_id FROM tenancy.app_logins WHERE tenant_id = $1) used \
              GROUP BY key_id",
         )
         .bind::<SqlUuid, _>(self.tenant.as_uuid());
@@ -167,28 +170,20 @@ impl Store {
 
     /// What a row holds, or in words for the log why that cannot be said.
     pub(super) fn opened(&self, row: &Row) -> Result<SecretString, Problem> {
-        let about = || format!("the secret `{}` of the tenant `{}`", row.name, self.slug);
-        let key: &Key = self.ring.get(&row.key_id).ok_or_else(|| {
-            Problem::new(
-                about(),
-                format!("is encrypted with the key `{}`", row.key_id),
-                format!("add the key `{}` to TENANCY_ENCRYPTION_KEY", row.key_id),
-            )
-        })?;
-        let name = SecretName::parse(&row.name).ok();
-        let value = name.and_then(|name| {
-            let about = About::Secret(self.tenant, &name);
-            open(key, about, &row.value).ok()
-        });
-        value.ok_or_else(|| {
-            Problem::new(
-                about(),
-                format!(
-                    "does not decrypt with the key `{}`: it was changed, or comes from elsewhere",
-                    row.key_id
-                ),
-                "set it anew, and find out who else writes to tenancy.secrets",
-            )
+        let Row {
+            name,
+            key_id,
+            value,
+        } = row;
+        let opened = match SecretName::parse(name) {
+            Ok(name) => self
+                .ring
+                .open(key_id, About::Secret(self.tenant, &name), value),
+            Err(_) => Err(Unopened::Changed(key_id.clone())),
+        };
+        opened.map_err(|unopened| {
+            let about = format!("the secret `{name}` of the tenant `{}`", self.slug);
+            unopened.problem(about, "tenancy.secrets")
         })
     }
 
@@ -205,12 +200,16 @@ impl Store {
 }
 
 /// Who was admitted just before the tenant was destroyed keeps nothing for it.
-fn gone(error: diesel::result::Error) -> Error {
+pub(super) fn gone(error: diesel::result::Error) -> Error {
     use diesel::result::{DatabaseErrorKind, Error as Diesel};
     match &error {
         Diesel::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, violated) => {
             match violated.constraint_name() {
-                Some("secrets_tenant_id_fkey") => Error::TenantInactive,
+                Some(
+                    "secrets_tenant_id_fkey"
+                    | "app_logins_tenant_id_fkey"
+                    | "owner_logins_tenant_id_fkey",
+                ) => Error::TenantInactive,
                 // Somebody took the key off the list in this very moment, and the next
                 // attempt puts it there again.
                 _ => Error::unavailable(error),

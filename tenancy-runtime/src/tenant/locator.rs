@@ -71,12 +71,32 @@ fn own_schema(id: TenantId) -> SchemaName {
 }
 
 /// The database of one tenant: on which server, and under which name. It holds
-/// no login; those are the deployment's.
+/// no login: those are the deployment's, or the tenant's own, which are kept
+/// encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DatabaseAddress {
     host: Box<str>,
     port: u16,
     name: DatabaseName,
+    own_logins: Option<OwnLogins>,
+}
+
+/// That logins to a tenant's database are its own: whose, and how often they were
+/// changed. What has connected with others does not last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct OwnLogins {
+    pub(crate) tenant: TenantId,
+    pub(crate) version: i32,
+}
+
+impl OwnLogins {
+    /// That they are changed once more.
+    pub(crate) fn next(self) -> Self {
+        Self {
+            version: self.version.wrapping_add(1).max(1),
+            ..self
+        }
+    }
 }
 
 impl DatabaseAddress {
@@ -96,7 +116,24 @@ impl DatabaseAddress {
             host: host.into(),
             port,
             name,
+            own_logins: None,
         })
+    }
+
+    /// The same database, with logins of the tenant's own.
+    #[must_use]
+    pub(crate) fn with_own_logins(mut self, own: OwnLogins) -> Self {
+        self.own_logins = Some(own);
+        self
+    }
+
+    pub(crate) fn own_logins(&self) -> Option<OwnLogins> {
+        self.own_logins
+    }
+
+    /// Whether it is the same database, by whatever logins.
+    pub(crate) fn is_place_of(&self, other: &Self) -> bool {
+        (&self.host, self.port, &self.name) == (&other.host, other.port, &other.name)
     }
 
     /// The server's host name, its IP address, or the folder of its socket.

@@ -16,6 +16,7 @@ mod update;
 
 pub use admitted::Tenant;
 pub use id::{InvalidTenantId, TenantId};
+pub(crate) use locator::OwnLogins;
 pub use locator::{
     DatabaseAddress, DatabaseName, InvalidDatabaseName, InvalidHost, InvalidSchemaName, Locator,
     SchemaName,

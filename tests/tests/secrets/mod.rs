@@ -3,6 +3,7 @@
 
 mod commands;
 mod kept;
+mod logins;
 mod rotated;
 
 use integration::http::{Answer, Caller};

@@ -26,6 +26,9 @@ pub(super) struct Listed {
 
 const COLUMNS: &str = "id, strategy, schema_name, database_host, database_port, database_name";
 
+/// Nobody has logins of its own to a place that is nobody's.
+const NO_LOGINS: &str = "NULL::int4 AS database_logins";
+
 const NOBODYS: &str =
     "NOT EXISTS (SELECT FROM tenancy.tenants t WHERE t.schema_name = s.schema_name)";
 
@@ -43,7 +46,7 @@ impl Listed {
     }
 
     pub(super) fn locator(&self) -> Result<Locator> {
-        self.place.locator()
+        self.place.locator(self.tenant_id()?)
     }
 }
 
@@ -113,7 +116,7 @@ pub(super) async fn take(transaction: &mut Transaction, shape: &str) -> Result<O
         "DELETE FROM tenancy.standby WHERE id = (SELECT id FROM tenancy.standby s \
              WHERE state = 'ready' AND shape = $1 AND {NOBODYS} \
              ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) \
-         RETURNING {COLUMNS}"
+         RETURNING {COLUMNS}, {NO_LOGINS}"
     );
     let query = diesel::sql_query(sql).bind::<Text, _>(shape);
     Ok(query.get_result(transaction.conn()).await.optional()?)
@@ -126,7 +129,8 @@ pub(super) async fn in_state(
     shape: Option<&str>,
 ) -> Result<Vec<Listed>> {
     let query = diesel::sql_query(format!(
-        "SELECT {COLUMNS} FROM tenancy.standby WHERE state = $1 AND shape = coalesce($2, shape) \
+        "SELECT {COLUMNS}, {NO_LOGINS} FROM tenancy.standby \
+         WHERE state = $1 AND shape = coalesce($2, shape) \
          ORDER BY id"
     ));
     let all = query
@@ -144,7 +148,7 @@ pub(super) async fn lock(
     state: State,
 ) -> Result<Option<Listed>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM tenancy.standby s WHERE id = $1 AND state = $2 \
+        "SELECT {COLUMNS}, {NO_LOGINS} FROM tenancy.standby s WHERE id = $1 AND state = $2 \
          AND {NOBODYS} FOR UPDATE SKIP LOCKED"
     );
     let query = diesel::sql_query(sql)

@@ -79,13 +79,17 @@ impl Shared {
         second_level: bool,
     ) -> Result<Arc<Self>, Problem> {
         let without = "processes learn of changes of tenants from PostgreSQL only";
-        // The length keeps applications apart whatever they are called.
-        let names = format!("tenancy:registry:1:{}:{application}", application.len());
+        // The length keeps applications apart whatever they are called, and the number
+        // what has other fields: a process of another version reads none of it.
+        let names = |version| {
+            let length = application.len();
+            format!("tenancy:registry:{version}:{length}:{application}")
+        };
         Ok(Arc::new(Self {
             redis: Redis::open(url, without)?,
             keep: Script::new(KEEP),
-            channel: format!("{names}:changes"),
-            names: second_level.then_some(names),
+            channel: format!("{}:changes", names(1)),
+            names: second_level.then(|| names(2)),
         }))
     }
 
@@ -237,7 +241,8 @@ impl Stored {
 
     /// Checked as what stands in tables is.
     fn record(self) -> Result<TenantRecord, Error> {
-        let locator = self.locator.as_ref().map(LocatorRow::locator).transpose()?;
+        let locator = self.locator.as_ref();
+        let locator = locator.map(|row| row.locator(self.id)).transpose()?;
         Ok(TenantRecord {
             id: self.id,
             slug: self.slug,

@@ -1,0 +1,178 @@
+//! Tenants that log in to their databases by logins of their own
+//! ([`TenantLogins`]). Which database it is does not change with them: where a
+//! tenant lives is settled when it is provisioned.
+
+use super::{Provisioner, Tables, detached};
+use crate::db::TenantLogins;
+use crate::error::{Error, Result};
+use crate::isolation::Strategy;
+use crate::tenant::{
+    DatabaseAddress, Locator, NewTenant, OwnLogins, SchemaName, Slug, TenantId, TenantRecord,
+};
+
+impl Provisioner {
+    /// Registers a tenant with a database of its own, on the server that `logins` lead
+    /// to and by their roles, instead of the deployment's. The logins are kept
+    /// encrypted with the tenant.
+    ///
+    /// Like [`provision`](Self::provision) it goes on when the caller is gone, and
+    /// nothing stays of a tenant that could not be made or whose database is not as
+    /// [`verify`](super::verify) demands.
+    ///
+    /// ```no_run
+    /// use tenancy_runtime::app::Tenancy;
+    /// use tenancy_runtime::db::TenantLogins;
+    /// use tenancy_runtime::error::Result;
+    /// use tenancy_runtime::tenant::NewTenant;
+    ///
+    /// async fn in_the_eu(tenancy: &Tenancy) -> Result<()> {
+    ///     let logins = TenantLogins::new(
+    ///         &"postgres://acme_app:s3cret@eu-1.example.com/{database_name}".into(),
+    ///         &"postgres://acme_owner:s3cret@eu-1.example.com/{database_name}".into(),
+    ///     )?;
+    ///     let acme = NewTenant::new("acme-corp")?;
+    ///     tenancy.provisioner().provision_with_logins(acme, logins).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`provision`](Self::provision), [`Error::InvalidInput`] where the
+    /// tenant shall be kept apart in another way than by a database,
+    /// [`Error::Unavailable`] where the server does not take the logins, and
+    /// [`Error::CannotStart`] where the application's role may do more than it should,
+    /// or without `TENANCY_ENCRYPTION_KEY`.
+    pub async fn provision_with_logins(
+        &self,
+        new: NewTenant,
+        logins: TenantLogins,
+    ) -> Result<TenantRecord> {
+        self.register(new, Some(logins)).await
+    }
+
+    pub(super) async fn provision_by(
+        &self,
+        tables: &Tables,
+        id: TenantId,
+        new: NewTenant,
+        logins: TenantLogins,
+    ) -> Result<TenantRecord> {
+        if new
+            .strategy
+            .is_some_and(|strategy| strategy != Strategy::Database)
+        {
+            return Err(Error::InvalidInput(
+                "logins of its own are for a tenant with a database of its own".to_owned(),
+            ));
+        }
+        tables.databases()?.pools().own_logins()?;
+        let by = tables.by(logins.clone())?;
+        let databases = by.databases()?;
+        let Locator::Database(address, schema) = databases.place_for(id)? else {
+            return Err(Error::internal("a login leads to a database"));
+        };
+        databases.reach_by_both(&address).await?;
+        let own = OwnLogins {
+            tenant: id,
+            version: 1,
+        };
+        let locator = Locator::Database(address.with_own_logins(own), schema);
+        let record = TenantRecord::new(id, new, Some(locator));
+        self.provision_database(record, Some(logins)).await
+    }
+
+    /// Has a tenant log in by other logins of its own: with a new password, or as other
+    /// roles, which have been granted everything before. They are tried first. All
+    /// processes connect by them as soon as they hear of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when there is no such tenant, [`Error::InvalidInput`] when it
+    /// was provisioned without logins of its own or these lead to another database,
+    /// [`Error::Unavailable`] where the server does not take them, and
+    /// [`Error::CannotStart`] where its database is not as it must be for these roles.
+    pub async fn set_logins(&self, slug: &Slug, logins: TenantLogins) -> Result<TenantRecord> {
+        let (this, slug) = (self.clone(), slug.clone());
+        detached(async move { this.change_logins(&slug, &logins).await }).await
+    }
+
+    async fn change_logins(&self, slug: &Slug, logins: &TenantLogins) -> Result<TenantRecord> {
+        let there = self.registry.find(slug).await?.ok_or(Error::NotFound)?;
+        let (address, schema) = own_database(&there)?;
+        let leads_there = match logins.app.place_for(there.id) {
+            Some(Locator::Database(place, _)) => place.is_place_of(address),
+            _ => false,
+        };
+        if !leads_there {
+            return Err(Error::InvalidInput(format!(
+                "the database of `{slug}` is {address}, where it stays, and the login of the \
+                 application's role leads to another one"
+            )));
+        }
+        let Some((_, tables)) = &self.data else {
+            return Err(Error::internal("a tenant with a database has no tables"));
+        };
+        let by = tables.by(logins.clone())?;
+        by.databases()?.reach_by_both(address).await?;
+        // Fails where the owner is another.
+        by.databases()?.state(address).await?;
+        by.databases()?.prove(address, schema).await?;
+        let kept = tables.databases()?.pools().own_logins()?;
+        let mut transaction = tables.owner()?.begin().await?;
+        let locked = self.registry.lock(slug, Some(&mut transaction)).await?;
+        let locked = locked.filter(|locked| locked.id == there.id && self.is_for(locked.id));
+        let Some(mut record) = locked else {
+            transaction.rollback().await?;
+            return Err(Error::NotFound);
+        };
+        let (address, schema) = own_database(&record)?;
+        let own = address.own_logins().map(OwnLogins::next);
+        let own = own.ok_or_else(|| Error::internal("its logins are not its own"))?;
+        let locator = Locator::Database(address.clone().with_own_logins(own), schema.clone());
+        record.locator = Some(locator);
+        kept.keep(&mut transaction, record.id, logins).await?;
+        self.registry.save(&record, Some(&mut transaction)).await?;
+        transaction.commit().await?;
+        self.changed(slug).await;
+        tracing::info!(tenant = %slug, "has other logins to its database");
+        Ok(record)
+    }
+
+    /// Enters a tenant whose database is yet to be made.
+    pub(super) async fn enter(
+        &self,
+        entry: &TenantRecord,
+        logins: Option<&TenantLogins>,
+    ) -> Result<()> {
+        let (Some(logins), Some((_, tables))) = (logins, &self.data) else {
+            return self.registry.insert(entry, self.max_tenants, None).await;
+        };
+        let kept = tables.databases()?.pools().own_logins()?;
+        let mut transaction = tables.owner()?.begin().await?;
+        let inserted = self
+            .registry
+            .insert(entry, self.max_tenants, Some(&mut transaction))
+            .await;
+        if let Err(error) = inserted {
+            transaction.rollback().await?;
+            return Err(error);
+        }
+        kept.keep(&mut transaction, entry.id, logins).await?;
+        transaction.commit().await
+    }
+}
+
+/// Where a tenant is that logs in there by logins of its own.
+fn own_database(tenant: &TenantRecord) -> Result<(&DatabaseAddress, &SchemaName)> {
+    match &tenant.locator {
+        Some(Locator::Database(address, schema)) if address.own_logins().is_some() => {
+            Ok((address, schema))
+        }
+        _ => Err(Error::InvalidInput(format!(
+            "the tenant `{}` was provisioned without logins of its own, and shares those of the \
+             deployment",
+            tenant.slug
+        ))),
+    }
+}
