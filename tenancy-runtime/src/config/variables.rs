@@ -259,7 +259,8 @@ pub(super) const REDIS_URL: Variable = variable(
     "TENANCY_REDIS_URL",
     "none, and each process counts for itself",
     "The Redis in which all processes count requests and by which they tell each other of \
-     events and of changed tenants, as redis://user:password@host:6379/0.",
+     events and of changed tenants, as redis://user:password@host:6379/0, or with rediss:// for \
+     TLS (feature tls).",
 );
 pub(super) const RATE_LIMIT_WITHOUT_REDIS: Variable = variable(
     "TENANCY_RATE_LIMIT_WITHOUT_REDIS",
