@@ -7,11 +7,9 @@ use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
 use super::{Admission, TenantUse};
-use crate::error::Error;
 use crate::http::Spool;
 use crate::limit::Route;
 use crate::plan::RouteLimit;
-use crate::resolve::Named;
 
 /// Puts [`Admit`] in front of a route.
 #[derive(Debug, Clone)]
@@ -85,12 +83,7 @@ where
             let (mut parts, mut body) = request.into_parts();
             let mut revocation = None;
             let mut turn = None;
-            if tenant_use == TenantUse::None {
-                // Below a tenant's path there are that tenant's routes only.
-                if parts.extensions.get::<Named>().is_some() {
-                    return Ok(Error::NotFound.into_response());
-                }
-            } else {
+            if tenant_use != TenantUse::None {
                 let (admitted, carried) = match admission.request(&parts, tenant_use).await {
                     Ok(admitted) => admitted,
                     Err(refusal) => return Ok(refusal.into_response()),
