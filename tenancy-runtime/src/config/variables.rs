@@ -130,7 +130,8 @@ pub(super) const JWT_ALGORITHM: Variable = variable(
 pub(super) const JWT_TENANT_CLAIM: Variable = variable(
     "TENANCY_JWT_TENANT_CLAIM",
     "from the attribute, or tenant_id",
-    "The claim that names the tenant.",
+    "The claim that names the tenant, by its name, or with a / at the beginning by the way to it \
+     within others: /app_metadata/tenant.",
 )
 .about("jwt");
 pub(super) const JWT_AUDIENCE: Variable = variable(
