@@ -1,5 +1,6 @@
 //! Encrypted connections, with the feature `tls`: to PostgreSQL where its URL asks
-//! for them, and to the `https://` URL of a set of keys.
+//! for them, to a Redis of a `rediss://` URL, and to the `https://` URL of a set of
+//! keys.
 //!
 //! The other side is always who its certificate says: a certificate is verified and
 //! its name compared, in every `sslmode` that asks for TLS at all, since a connection
@@ -13,6 +14,8 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Error, Socket};
 
+#[cfg(all(feature = "tls", feature = "redis"))]
+pub(crate) use with::authorities_in_pem;
 #[cfg(all(feature = "tls", feature = "jwt"))]
 pub(crate) use with::wrapped;
 
@@ -111,6 +114,7 @@ mod with {
     #[cfg(feature = "jwt")]
     use tokio_rustls::client::TlsStream;
     use tokio_rustls::rustls::crypto::ring;
+    use tokio_rustls::rustls::pki_types::CertificateDer;
     #[cfg(feature = "jwt")]
     use tokio_rustls::rustls::pki_types::ServerName;
     use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -119,20 +123,27 @@ mod with {
     #[cfg(feature = "jwt")]
     use crate::error::Source;
 
-    /// The authorities are read once in the life of a process, when they are needed.
-    static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
-        let found = rustls_native_certs::load_native_certs();
+    /// Who may certify: read once in the life of a process, when that is needed. Of
+    /// what a system has, some may be of no use.
+    static AUTHORITIES: LazyLock<Vec<CertificateDer<'static>>> = LazyLock::new(|| {
+        let mut found = rustls_native_certs::load_native_certs();
         for error in &found.errors {
             tracing::warn!(%error, "certificates of authorities could not be read");
         }
-        let mut roots = RootCertStore::empty();
-        let (read, _) = roots.add_parsable_certificates(found.certs);
-        if read == 0 {
+        let usable = |one: &CertificateDer<'_>| RootCertStore::empty().add(one.clone()).is_ok();
+        found.certs.retain(usable);
+        if found.certs.is_empty() {
             tracing::warn!(
                 "no authority is trusted, so that no encrypted connection can be made: install \
                  the system's certificates (ca-certificates), or name a file in SSL_CERT_FILE"
             );
         }
+        found.certs
+    });
+
+    static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(AUTHORITIES.iter().cloned());
         Arc::new(trusting(roots))
     });
 
@@ -151,6 +162,25 @@ mod with {
             .expect("the provider has the default versions of TLS")
             .with_root_certificates(roots)
             .with_no_client_auth()
+    }
+
+    /// The same authorities for the client of Redis, which makes its connections
+    /// itself and takes the provider of the process for them: ours, unless the
+    /// application has chosen one. With two in a build rustls would choose none.
+    #[cfg(feature = "redis")]
+    pub(crate) fn authorities_in_pem() -> Vec<u8> {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::STANDARD;
+
+        // Refused where there is one already.
+        let _ = ring::default_provider().install_default();
+        let label = |word| format!("-----{word} CERTIFICATE-----\n");
+        let authorities = AUTHORITIES.iter();
+        let pem = authorities.map(|one| {
+            let one = STANDARD.encode(one);
+            format!("{}{one}\n{}", label("BEGIN"), label("END"))
+        });
+        pem.collect::<String>().into_bytes()
     }
 
     /// A connection to `host`, encrypted from here on.

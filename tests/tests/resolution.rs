@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
+use axum::Router;
 use axum::http::request::Parts;
+use axum::routing::{delete, get};
 use integration::http::raw;
 use serde_json::json;
 use tenancy::admit::{Gateway, Membership};
@@ -78,8 +80,12 @@ impl Door {
 
     /// The whole answer to a GET of `path` with these header lines.
     pub(crate) async fn get(&self, path: &str, lines: &[&str]) -> String {
+        self.ask("GET", path, lines).await
+    }
+
+    async fn ask(&self, method: &str, path: &str, lines: &[&str]) -> String {
         let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-        let request = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n{lines}\r\n");
+        let request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n{lines}\r\n");
         let answer = raw(self.address, request.as_bytes()).await;
         String::from_utf8(answer).expect("text")
     }
@@ -189,6 +195,94 @@ async fn a_tenant_has_a_path_of_its_own() {
     ] {
         assert!(door.short(path, host).await.starts_with("404 "), "{path}");
     }
+}
+
+/// What is there for GET alone, with what a method too many is answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_public_route_is_unknown_below_a_tenant_whatever_the_method() {
+    let open = Router::new().route("/open", get(async || "open"));
+    let own = Router::new().route("/own", get(async |_: Tenant| "own"));
+    // Two methods of one path: a tenant's, and a public one.
+    let both = Router::new().route("/me", delete(async || "gone"));
+    let app = app()
+        .resolver(PathResolver::default())
+        .membership(Gateway)
+        .merge_public(open.merge(both))
+        .merge(own);
+    let door = Door::open(app, &[]).await;
+    let host = &["Host: myapp.com"][..];
+    for method in ["GET", "POST", "DELETE", "OPTIONS", "BREW"] {
+        let unknown = door.ask(method, "/t/acme-corp/nowhere", host).await;
+        assert!(unknown.starts_with("HTTP/1.1 404 "), "{unknown}");
+        for path in ["/health", "/open"] {
+            for tenant in ["acme-corp", "unknown", "Acme-Corp"] {
+                let path = format!("/t/{tenant}{path}");
+                let answer = door.ask(method, &path, host).await;
+                assert_eq!(answer, unknown, "{method} {path}");
+            }
+        }
+    }
+    // A tenant's own routes say which methods they have, and those alone.
+    for (path, allowed) in [("/me", "GET,HEAD"), ("/own", "GET,HEAD")] {
+        for method in ["POST", "DELETE"] {
+            let answer = door.ask(method, &format!("/t/acme-corp{path}"), host).await;
+            assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+            let allowed = format!("\r\nallow: {allowed}\r\n");
+            assert!(answer.contains(&allowed), "{answer}");
+        }
+    }
+    // The twin: they are there where they belong.
+    assert_eq!(door.short("/open", host).await, "200 open");
+    let gone = door.ask("DELETE", "/me", host).await;
+    assert!(gone.starts_with("HTTP/1.1 200 "), "{gone}");
+    for path in ["/health", "/open"] {
+        let answer = door.ask("POST", path, host).await;
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fallback_of_a_merged_router_serves_what_no_route_matches() {
+    let host = &["Host: myapp.com"][..];
+    let by_path = || app().resolver(PathResolver::default()).membership(Gateway);
+    let public = || Router::new().fallback(async || "the front page");
+    let own = async |tenant: Tenant| format!("{}'s page", tenant.slug());
+    let own = || Router::new().route("/own", get(own)).fallback(own);
+
+    // One that belongs to no tenant is not below one.
+    let door = Door::open(by_path().merge_public(public()), &[]).await;
+    for path in ["/", "/a/b", "/t"] {
+        assert_eq!(door.short(path, host).await, "200 the front page", "{path}");
+    }
+    assert_eq!(door.short("/health", host).await, "200 ok");
+    let none = door.short("/t/acme-corp/a", host).await;
+    assert!(none.starts_with("404 "), "{none}");
+    assert!(none.contains("\"code\":\"not_found\""), "{none}");
+
+    // A tenant's is, and is admitted to as its routes are.
+    let door = Door::open(by_path().merge(own()), &[]).await;
+    for path in ["/t/acme-corp", "/t/acme-corp/a/b", "/t/acme-corp/own"] {
+        let page = door.short(path, host).await;
+        assert_eq!(page, "200 acme-corp's page", "{path}");
+    }
+    let refused = door.get("/me", host).await;
+    for path in ["/a", "/t/unknown/a", "/t/Acme-Corp/a"] {
+        assert_eq!(door.get(path, host).await, refused, "{path}");
+    }
+    // A method too many is still one.
+    let answer = door.ask("POST", "/t/acme-corp/me", host).await;
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+
+    // Two are one too many, and the twin: without one there is ours.
+    let two = by_path().merge(own()).merge_public(public());
+    let config = Config::from_vars(two.defaults(), []).expect("a configuration");
+    let refused = two.start(config).await.map(drop).unwrap_err().to_string();
+    assert!(refused.contains("both have a fallback"), "{refused}");
+    assert!(refused.contains("a fallback to one router"), "{refused}");
+    let plain = || Router::new().route("/plain", get(async || "plain"));
+    let door = Door::open(by_path().merge_public(plain()).merge(Router::new()), &[]).await;
+    let none = door.short("/a", host).await;
+    assert!(none.contains("\"code\":\"not_found\""), "{none}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

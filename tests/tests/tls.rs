@@ -24,7 +24,7 @@ use crate::jwt::token::{RSA, Token};
 use crate::jwt::{AUDIENCE, ISSUER};
 
 /// Who certifies `localhost`.
-fn authority() -> String {
+pub(crate) fn authority() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("keys/authority.pem");
     path.to_str().expect("a path").to_owned()
 }

@@ -48,8 +48,21 @@ fn expected(literal: &LitStr) -> Expected {
     }
 }
 
+/// The rule of the runtime's `JwtResolver`.
 pub(super) fn claim(literal: &LitStr, errors: &mut Errors) {
-    named(literal, "write `claim = \"tenant_id\"`", errors);
+    let text = literal.value();
+    let Some(way) = text.strip_prefix('/') else {
+        return named(literal, "write `claim = \"tenant_id\"`", errors);
+    };
+    let escaped = |rest: &str| rest.starts_with(['0', '1']);
+    let name = |part: &str| !part.is_empty() && part.split('~').skip(1).all(escaped);
+    if !way.split('/').all(name) {
+        errors.at(
+            literal,
+            "a claim within others is the names that lead to it, each after a `/`: write `claim = \
+             \"/app_metadata/tenant\"`, with `~1` for a slash in a name and `~0` for a `~`",
+        );
+    }
 }
 
 pub(super) fn audience(literal: &LitStr, errors: &mut Errors) {

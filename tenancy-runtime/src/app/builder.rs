@@ -61,7 +61,7 @@ pub struct App {
     pub(super) command: Command,
     pub(super) defaults: Defaults,
     pub(super) problems: Vec<Problem>,
-    pub(super) layers: Vec<Box<dyn FnOnce(Router) -> Router + Send>>,
+    pub(super) layers: Vec<Box<dyn Fn(Router) -> Router + Send>>,
     pub(super) on_listen: OnListen,
 }
 
@@ -233,14 +233,18 @@ impl App {
         self
     }
 
-    /// Adds routes that nobody reaches without a tenant.
+    /// Adds routes that nobody reaches without a tenant. A fallback of this router's
+    /// serves what no route matches, with a tenant as well; of all routers that are
+    /// merged one may have a fallback.
     pub fn merge(mut self, router: Router) -> Self {
         self.declared.routers.push((TenantUse::Required, router));
         self
     }
 
     /// Adds routes that belong to no tenant: health checks, sign-up, an
-    /// operator's own API.
+    /// operator's own API. A fallback of this router's serves what no route matches,
+    /// but below a tenant's path, where there are tenants' routes only; of all routers
+    /// that are merged one may have a fallback.
     pub fn merge_public(mut self, router: Router) -> Self {
         self.declared.routers.push((TenantUse::None, router));
         self
@@ -258,7 +262,7 @@ impl App {
         Response: Send,
     {
         self.layers
-            .push(Box::new(move |router| router.layer(layer)));
+            .push(Box::new(move |router| router.layer(layer.clone())));
         self
     }
 

@@ -13,7 +13,7 @@ use crate::isolation::Isolation;
 use crate::model::ModelDef;
 use crate::plan::Catalog;
 use crate::problem::Problem;
-use crate::resolve::Resolution;
+use crate::resolve::{PathResolver, Resolution};
 
 /// Every problem of the routes and the models together.
 pub(super) fn problems(routes: &[Route], models: &[&'static ModelDef]) -> Vec<Problem> {
@@ -48,11 +48,7 @@ pub(super) fn nobody_decides(
 
 /// Routes that look like a tenant's path, which is taken apart before it is routed.
 pub(super) fn hidden_routes(routes: &[Route], ways: &[Resolution]) -> Vec<Problem> {
-    let prefix = ways.iter().find_map(|way| match way {
-        Resolution::Path(resolver) => Some(resolver.prefix()),
-        _ => None,
-    });
-    let Some(prefix) = prefix else {
+    let Some(prefix) = PathResolver::among(ways).map(PathResolver::prefix) else {
         return Vec::new();
     };
     let below = |path: &str| {

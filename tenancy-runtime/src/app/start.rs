@@ -56,16 +56,14 @@ impl App {
             declared.routers.push((TenantUse::None, admin));
         }
         let audit = audit::Configured(declared.audit.take());
-        let router = router::wired(|| {
-            #[cfg(feature = "openapi")]
-            declared.describe(document, &config);
-            router::router(&tenancy, declared.routes, declared.routers, audit)
+        #[cfg(feature = "openapi")]
+        router::wired(|| declared.describe(document, &config))?;
+        let router = router::around(&config, |which| {
+            let routes = || router::router(&tenancy, &declared, audit.clone(), which);
+            let router = router::wired(routes)?;
+            let layers = self.layers.iter();
+            Ok(layers.fold(router, |router, layer| layer(router)))
         })?;
-        let router = self
-            .layers
-            .into_iter()
-            .fold(router, |router, layer| layer(router));
-        let router = router::around(router, &config);
         Ok((tenancy, router, self.on_listen))
     }
 }

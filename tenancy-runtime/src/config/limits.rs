@@ -9,6 +9,7 @@ use super::variables::{
 use crate::limit::WithoutRedis;
 use crate::plan::{Per, RateLimit};
 use crate::problem::Problem;
+use crate::tls;
 
 /// What a deployment says of limits.
 #[derive(Debug, Clone, Default)]
@@ -74,22 +75,26 @@ pub(crate) fn no_choice() -> Problem {
 /// The URL, which may hold a password and so is never shown.
 fn redis_url(reader: &mut Reader) -> Option<SecretString> {
     let url = reader.secret(REDIS_URL)?;
-    let scheme = url
-        .expose_secret()
-        .split_once("://")
-        .map(|(scheme, _)| scheme);
-    match scheme {
-        Some("redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix") => return Some(url),
-        Some("rediss" | "valkeys") => reader.problem(Problem::new(
-            REDIS_URL.name,
-            "asks for TLS, which connections here do not speak yet",
-            "use redis:// to a server, or to a proxy that speaks TLS, on a network of your own",
-        )),
-        _ => reader.problem(Problem::new(
-            REDIS_URL.name,
+    let (wrong, instead) = match url.expose_secret().split_once("://") {
+        Some(("redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix", _)) => return Some(url),
+        Some(("rediss" | "valkeys", _)) if !tls::BUILT_IN => (
+            "asks for TLS, which is not in this build",
+            "switch on the feature `tls` of `tenancy`, or use redis:// over a private network or \
+             a tunnel that encrypts",
+        ),
+        // The client's word for taking any certificate.
+        Some(("rediss" | "valkeys", rest)) if rest.contains('#') => (
+            "ends with `#insecure` or the like, and a connection that is encrypted to anybody \
+             protects from nobody",
+            "remove that, and name your own authority in SSL_CERT_FILE if the server's \
+             certificate is by one (a `#` in a password is written %23)",
+        ),
+        Some(("rediss" | "valkeys", _)) => return Some(url),
+        _ => (
             "is no URL of Redis",
-            "write it as redis://user:password@host:6379/0",
-        )),
-    }
+            "write it as redis://user:password@host:6379/0, or with rediss:// for TLS",
+        ),
+    };
+    reader.problem(Problem::new(REDIS_URL.name, wrong, instead));
     None
 }

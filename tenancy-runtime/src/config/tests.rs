@@ -464,11 +464,28 @@ fn limits_are_as_they_are_set_and_no_setting_does_nothing() {
     }
     let alone = problem(rls(), &[choice("allow")]);
     assert!(alone.contains("TENANCY_REDIS_URL is not"), "{alone}");
-    let tls = problem(
-        rls(),
-        &[("TENANCY_REDIS_URL", "rediss://:hunter2@localhost/")],
-    );
-    assert!(tls.contains("TLS") && !tls.contains("hunter2"), "{tls}");
+}
+
+#[test]
+fn a_redis_over_tls_is_one_whose_certificate_is_verified() {
+    for scheme in ["rediss", "valkeys"] {
+        let url = format!("{scheme}://:hunter2@localhost/");
+        let careless = format!("{url}#insecure");
+        if crate::tls::BUILT_IN {
+            let config = read(rls(), &[("TENANCY_REDIS_URL", &url)]).unwrap();
+            let taken = config.rate_limits.redis_url.unwrap();
+            assert_eq!(taken.expose_secret(), url);
+            let refused = problem(rls(), &[("TENANCY_REDIS_URL", &careless)]);
+            assert!(refused.contains("`#insecure`"), "{refused}");
+            assert!(!refused.contains("hunter2"), "{refused}");
+        } else {
+            for url in [url, careless] {
+                let refused = problem(rls(), &[("TENANCY_REDIS_URL", &url)]);
+                assert!(refused.contains("feature `tls`"), "{refused}");
+                assert!(!refused.contains("hunter2"), "{refused}");
+            }
+        }
+    }
 }
 
 /// "hunter2", and as many bytes more as a key has.

@@ -130,7 +130,8 @@ pub(super) const JWT_ALGORITHM: Variable = variable(
 pub(super) const JWT_TENANT_CLAIM: Variable = variable(
     "TENANCY_JWT_TENANT_CLAIM",
     "from the attribute, or tenant_id",
-    "The claim that names the tenant.",
+    "The claim that names the tenant, by its name, or with a / at the beginning by the way to it \
+     within others: /app_metadata/tenant.",
 )
 .about("jwt");
 pub(super) const JWT_AUDIENCE: Variable = variable(
@@ -259,7 +260,8 @@ pub(super) const REDIS_URL: Variable = variable(
     "TENANCY_REDIS_URL",
     "none, and each process counts for itself",
     "The Redis in which all processes count requests and by which they tell each other of \
-     events and of changed tenants, as redis://user:password@host:6379/0.",
+     events and of changed tenants, as redis://user:password@host:6379/0, or with rediss:// for \
+     TLS (feature tls).",
 );
 pub(super) const RATE_LIMIT_WITHOUT_REDIS: Variable = variable(
     "TENANCY_RATE_LIMIT_WITHOUT_REDIS",

@@ -102,13 +102,14 @@ impl Carrier {
     pub(super) async fn listen(
         &self,
         listens: &Notify,
-        mut hear: impl FnMut(&str) + Send,
+        hear: impl FnMut(&str) + Send,
     ) -> Result<()> {
         match self {
             Self::Postgres { login, .. } => listen(login, listens, hear).await,
             #[cfg(feature = "redis")]
             Self::Redis { redis, channel } => {
                 use futures_util::StreamExt as _;
+                let mut hear = hear;
                 let subscribed = timeout(CONNECTING, redis.subscribe(channel)).await;
                 let mut subscribed = subscribed
                     .map_err(Error::unavailable)?

@@ -15,7 +15,7 @@ mod tenant_config;
 
 pub use body::{Json, Path, Query};
 pub(crate) use extract::{RequestTenant, carried, provided, refuse_for_tenants};
-pub(crate) use fallback::{method_not_allowed, not_found, panicked};
+pub(crate) use fallback::{has_fallback, method_not_allowed, not_found, panicked};
 pub use gate::{FeatureGate, RequireFeature};
 #[cfg(any(feature = "domains", feature = "jwt"))]
 pub(crate) use get::get;

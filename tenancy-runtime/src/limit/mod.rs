@@ -25,6 +25,7 @@
 mod gate;
 mod headers;
 mod key;
+mod learned;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
@@ -32,14 +33,17 @@ mod redis;
 mod tests;
 mod window;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::request::Parts;
 use axum::response::Response;
 use secrecy::SecretString;
 
 use self::headers::Standing;
 use self::key::{Counter, Key};
+use self::learned::{Learned, Place};
 use self::memory::MemoryStore;
 use crate::error::{Error, Result};
 use crate::plan::{RateLimit, RouteLimit};
@@ -70,6 +74,7 @@ struct Inner {
     application: &'static str,
     every: Option<RateLimit>,
     store: Store,
+    learned: Learned,
 }
 
 enum Store {
@@ -100,6 +105,7 @@ impl Limits {
             application,
             every,
             store,
+            learned: Learned::default(),
         }))
     }
 
@@ -113,6 +119,7 @@ impl Limits {
             application,
             every: *every,
             store: Store::Redis(Box::new(redis::RedisStore::new(url, without)?)),
+            learned: Learned::default(),
         })))
     }
 
@@ -145,7 +152,8 @@ impl Limits {
             limits: self.clone(),
             tenant: tenant.clone(),
             counted: None,
-            standings: Arc::default(),
+            place: None,
+            shared: Arc::default(),
         }
     }
 
@@ -180,8 +188,25 @@ pub(crate) struct Turn {
     tenant: Tenant,
     /// The route's limit for which the request is counted already.
     counted: Option<RouteLimit>,
-    /// Shared with the handler's gate, which may count as well.
-    standings: Arc<Mutex<Vec<Standing>>>,
+    /// Where it is routed to, if only the handler's gate knows of a limit there.
+    place: Option<Place>,
+    shared: Arc<Shared>,
+}
+
+/// What a turn shares with the handler's gate, which may count as well.
+#[derive(Default)]
+struct Shared {
+    standings: Mutex<Vec<Standing>>,
+    gate_passed: AtomicBool,
+}
+
+/// Where a limit of a route is known from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Route {
+    /// The route is listed: it has this one, or none.
+    Listed(Option<RouteLimit>),
+    /// It is a merged router's: from the gates of earlier requests.
+    Merged,
 }
 
 impl Turn {
@@ -191,16 +216,28 @@ impl Turn {
     /// # Errors
     ///
     /// [`Error::RateLimited`], and [`Error::Unavailable`] when nobody counts.
-    pub(crate) async fn begin(&mut self, route: Option<RouteLimit>) -> Result<()> {
+    pub(crate) async fn begin(&mut self, route: Route, request: &Parts) -> Result<()> {
+        match route {
+            Route::Listed(limit) => self.counted = limit,
+            Route::Merged => {
+                self.place = Place::of(request);
+                let learned = &self.limits.0.learned;
+                self.counted = self.place.as_ref().and_then(|at| learned.limit(at));
+            }
+        }
         let every = self.limits.of_tenant(&self.tenant);
-        self.counted = route;
-        self.count(every, route).await
+        self.count(every, self.counted).await
     }
 
-    /// Counts the request for a route's limit, unless that is done.
-    async fn pass(&self, route: RouteLimit) -> Result<()> {
+    /// Counts the request for a route's limit, unless that is done. It has been
+    /// routed to `there`.
+    async fn pass(&self, route: RouteLimit, there: Option<&Place>) -> Result<()> {
+        self.shared.gate_passed.store(true, Ordering::Relaxed);
         if self.counted == Some(route) {
             return Ok(());
+        }
+        if let (Some(place), Some(there)) = (&self.place, there) {
+            self.limits.0.learned.learn(place, there, route);
         }
         self.count(None, Some(route)).await
     }
@@ -242,12 +279,20 @@ impl Turn {
 
     /// Tells the client how it stands.
     pub(crate) fn tell(&self, mut response: Response) -> Response {
+        let unseen = !self.shared.gate_passed.load(Ordering::Relaxed);
+        if let (Some(_), Some(place)) = (self.counted, &self.place)
+            && unseen
+            && response.status().is_success()
+        {
+            self.limits.0.learned.doubt(place);
+        }
         headers::add(&self.standings(), response.headers_mut());
         response
     }
 
     fn standings(&self) -> std::sync::MutexGuard<'_, Vec<Standing>> {
-        self.standings
+        self.shared
+            .standings
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

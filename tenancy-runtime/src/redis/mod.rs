@@ -13,10 +13,14 @@ use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, PubSub};
 use redis::{Client, ErrorKind, RedisError, RedisResult};
+#[cfg(feature = "tls")]
+use redis::{ConnectionAddr, IntoConnectionInfo as _, TlsCertificates};
 use secrecy::{ExposeSecret, SecretString};
 
 use self::absence::{Absence, Ask};
 use crate::problem::Problem;
+#[cfg(feature = "tls")]
+use crate::tls;
 
 /// How long one waits for Redis, connecting included.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -52,7 +56,7 @@ struct Managed {
 impl Redis {
     /// Connects when it is first asked.
     pub(crate) fn open(url: &SecretString, without: &'static str) -> Result<Self, Problem> {
-        let client = Client::open(url.expose_secret());
+        let client = client(url.expose_secret());
         // The reason is not shown: it may quote the URL.
         let client = client.map_err(|_| not_usable())?;
         let manager = connect(&client).map_err(|_| not_usable())?;
@@ -148,6 +152,28 @@ impl Redis {
         // Nothing under the lock can leave it half changed.
         self.managed.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A client that trusts the authorities of all our connections, and not its own
+/// list of them, which comes with it for want of another way to have none read anew
+/// for each connection.
+#[cfg(feature = "tls")]
+fn client(url: &str) -> RedisResult<Client> {
+    let server = url.into_connection_info()?;
+    if !matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {
+        return Client::open(server);
+    }
+    let trusted = TlsCertificates {
+        client_tls: None,
+        root_cert: Some(tls::authorities_in_pem()),
+    };
+    Client::build_with_tls(server, trusted)
+}
+
+/// A client without TLS. That no URL asks for it was seen to before.
+#[cfg(not(feature = "tls"))]
+fn client(url: &str) -> RedisResult<Client> {
+    Client::open(url)
 }
 
 /// Whether this is what Redis said to a command.

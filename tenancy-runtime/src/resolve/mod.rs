@@ -23,7 +23,7 @@ use crate::tenant::{Slug, TenantId, TenantRecord};
 pub(crate) use chain::Chain;
 pub use header::HeaderResolver;
 pub(crate) use hosts::TenantHosts;
-pub(crate) use jwt::Expected;
+pub(crate) use jwt::{Claim, Expected};
 #[cfg(feature = "jwt")]
 pub use jwt::{Claims, FetchKeys, InvalidKey, JwtKeys, Rotation};
 pub use jwt::{JwtAlgorithm, JwtResolver};

@@ -1,9 +1,9 @@
 //! Tenants named by the beginning of the path.
 //!
 //! The prefix is taken off before the request is routed, so that handlers and
-//! their routes are the same as with any other resolver. A route that belongs to
-//! no tenant is not reached below a tenant's prefix: a proxy that guards
-//! `/admin` would not know it there.
+//! their routes are the same as with any other resolver. Below a tenant's prefix there
+//! are tenants' routes and no others, so that one which belongs to no tenant is unknown
+//! there: a proxy that guards `/admin` would not know it there either.
 
 use std::task::{Context, Poll};
 
@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use tower::{Layer, Service};
 
-use super::{Candidate, Resolver};
+use super::{Candidate, Resolution, Resolver};
 use crate::error::{Error, Result};
 use crate::tenant::{InvalidSlug, Slug};
 
@@ -68,6 +68,14 @@ impl PathResolver {
         }
         Ok(Self {
             prefix: prefix.into(),
+        })
+    }
+
+    /// The one of these ways that is one, if there is.
+    pub(crate) fn among(ways: &[Resolution]) -> Option<&Self> {
+        ways.iter().find_map(|way| match way {
+            Resolution::Path(resolver) => Some(resolver),
+            _ => None,
         })
     }
 
@@ -173,7 +181,8 @@ impl<S: Send + Sync> FromRequestParts<S> for PathPrefix {
 
 /// Takes tenants' prefixes off before the request is routed. It goes around a
 /// whole router ([`App`](crate::app::App) does that): a layer of the router
-/// itself would come after routing.
+/// itself would come after routing. Put around a router by hand, it has all routes of
+/// that router below a tenant, those of no tenant as well; an `App` has two routers.
 #[derive(Debug, Clone)]
 pub struct StripPrefixLayer(pub PathResolver);
 

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::child::Child;
 use super::folder::Folder;
-use super::{free_port, given};
+use super::{SERVER_CERTIFICATE, SERVER_KEY, free_port, given};
 
 /// How often a start is tried on another port.
 const ATTEMPTS: usize = 3;
@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A throwaway Redis that keeps nothing on disk; dropping it stops it.
 pub struct Redis {
     port: u16,
+    encrypted: Option<u16>,
     // Before the folder: fields drop in this order.
     child: Option<Child>,
     folder: Folder,
@@ -31,14 +32,32 @@ impl Redis {
     ///
     /// When it does not start, with the end of its log.
     pub async fn start() -> Self {
+        Self::start_with(false).await
+    }
+
+    /// Starts one that takes encrypted connections as well, with the certificate of
+    /// `keys/`, which is `localhost`'s.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start, with the end of its log.
+    pub async fn start_encrypted() -> Self {
+        Self::start_with(true).await
+    }
+
+    async fn start_with(tls: bool) -> Self {
         let mut redis = Self {
             port: 0,
+            encrypted: None,
             child: None,
             folder: Folder::create(),
         };
+        redis.folder.write("server.pem", SERVER_CERTIFICATE);
+        redis.folder.write_secret("server.key.pem", SERVER_KEY);
         let mut log = String::new();
         for _ in 0..ATTEMPTS {
             redis.port = free_port();
+            redis.encrypted = tls.then(free_port);
             match redis.try_start().await {
                 Ok(()) => return redis,
                 Err(words) => log = words,
@@ -50,6 +69,16 @@ impl Redis {
     /// How clients reach it, the same over restarts.
     pub fn url(&self) -> String {
         format!("redis://{}/", self.address())
+    }
+
+    /// How clients that know it by `host` reach it encrypted.
+    ///
+    /// # Panics
+    ///
+    /// When it was not [started](Self::start_encrypted) so.
+    pub fn encrypted_url(&self, host: &str) -> String {
+        let port = self.encrypted.expect("a port for TLS");
+        format!("rediss://{host}:{port}/")
     }
 
     /// Its host and port.
@@ -113,7 +142,7 @@ impl Redis {
 
     async fn try_start(&mut self) -> Result<(), String> {
         let port = self.port.to_string();
-        let args = [
+        let mut args = vec![
             "--port",
             &port,
             "--bind",
@@ -125,6 +154,12 @@ impl Redis {
             "--dir",
             ".",
         ];
+        let encrypted = self.encrypted.map(|port| port.to_string());
+        if let Some(port) = &encrypted {
+            args.extend(["--tls-port", port, "--tls-auth-clients", "no"]);
+            args.extend(["--tls-cert-file", "server.pem"]);
+            args.extend(["--tls-key-file", "server.key.pem"]);
+        }
         let program = given("TENANCY_TEST_REDIS_SERVER");
         let mut child = Child::start(&self.folder, "TERM", &program, &args);
         let address = self.address();

@@ -40,6 +40,19 @@ fn everything_that_is_wrong_is_said_at_once() {
             "{said}: {all:#?}"
         );
     }
+    for claim in ["/", "/app_metadata/", "/a~2"] {
+        let wrong = [
+            ("TENANCY_JWT_SECRET", SECRET),
+            ("TENANCY_JWT_TENANT_CLAIM", claim),
+        ];
+        let said = read(defaults(ours()), &wrong).unwrap_err();
+        assert_eq!(said.len(), 1, "{said:#?}");
+        assert!(
+            said[0].starts_with("TENANCY_JWT_TENANT_CLAIM: "),
+            "{said:?}"
+        );
+        assert!(said[0].contains("/app_metadata/tenant"), "{said:?}");
+    }
     // By the environment alone.
     let chosen = [("TENANCY_RESOLUTION_STRATEGY", "jwt")];
     assert_eq!(read(app().defaults(), &chosen).unwrap_err().len(), 3);

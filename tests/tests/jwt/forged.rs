@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
 use super::token::{OTHER_RSA, RSA, RSA_PUBLIC, Token, at, encoded, signed};
-use super::{A, SECRET, app, is_let_in, open, ours, refusal, with};
+use super::{A, B, SECRET, app, is_let_in, open, ours, refusal, with};
 use crate::resolution::Door;
 
 /// What it is, the token that holds, and the one that does not.
@@ -210,6 +210,86 @@ async fn forged_tokens_are_refused_alike_where_a_public_key_verifies() {
         rows.push(row(what, &good, other.mint()));
     }
     all_refused(&door, rows).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_is_named_in_one_place_and_nowhere_near_it() {
+    let vars = [("TENANCY_JWT_SECRET", SECRET)];
+    let token = Token::secret().claim("tenant_id", Value::Null);
+    let within = "/app_metadata/tenant";
+    let url = "https://login.test/tenant";
+    let dotted = "app_metadata.tenant";
+    let nested = json!({ "tenant": A });
+    for (claim, name, right, wrong) in [
+        (
+            within,
+            "app_metadata",
+            nested.clone(),
+            vec![
+                ("app_metadata", json!(null)),
+                ("app_metadata", json!(A)),
+                ("app_metadata", json!([A])),
+                ("app_metadata", json!([{ "tenant": A }])),
+                ("app_metadata", json!(1)),
+                ("app_metadata", json!({})),
+                ("app_metadata", json!({ "tenant": [A] })),
+                ("app_metadata", json!({ "tenant": 1 })),
+                ("app_metadata", json!({ "tenant": null })),
+                ("app_metadata", json!({ "tenant": { "tenant": A } })),
+                ("app_metadata", json!({ "Tenant": A })),
+                ("app_metadata", json!({ "app_metadata": { "tenant": A } })),
+            ],
+        ),
+        // A place in a list is no name.
+        (
+            "/groups/0",
+            "groups",
+            json!({ "0": A }),
+            vec![("groups", json!([A])), ("groups", json!(A))],
+        ),
+        (url, url, json!(A), vec![(url, json!([A])), (url, json!(1))]),
+        (
+            dotted,
+            dotted,
+            json!(A),
+            vec![(dotted, json!({ "tenant": A }))],
+        ),
+    ] {
+        let door = Door::open(app().resolver(ours().claim(claim)), &vars).await;
+        let good = token.clone().claim(name, right);
+        let mut rows: Vec<_> = wrong
+            .into_iter()
+            .map(|(name, value)| {
+                let forged = good.clone().claim(name, value.clone()).mint();
+                row(&format!("{claim}: {name} {value}"), &good, forged)
+            })
+            .collect();
+        // What the text might mean to somebody else, alone.
+        let without = good.clone().claim(name, Value::Null);
+        let elsewhere = [
+            ("tenant_id", json!(A)),
+            ("tenant", json!(A)),
+            (within, json!(A)),
+            (dotted, json!(A)),
+            (url, json!(A)),
+            ("app_metadata", nested.clone()),
+            ("https:", json!({ "": { "login.test": { "tenant": A } } })),
+        ];
+        for (other, value) in elsewhere {
+            if other != name {
+                let forged = without.clone().claim(other, value.clone()).mint();
+                rows.push(row(&format!("{claim}: {other} {value}"), &good, forged));
+                // And beside the right one, where it changes nothing.
+                let both = good.clone().claim(other, json!(B));
+                is_let_in(&with(&door, &both.mint()).await, other);
+            }
+        }
+        all_refused(&door, rows).await;
+    }
+    // By the environment as well.
+    let vars = [vars[0], ("TENANCY_JWT_TENANT_CLAIM", within)];
+    let nested = token.claim("app_metadata", nested);
+    is_let_in(&with(&open(&vars).await, &nested.mint()).await, within);
 }
 
 /// Somewhere that a token would like us to look.

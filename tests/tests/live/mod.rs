@@ -3,6 +3,7 @@
 
 mod bounds;
 mod crossing;
+mod encrypted;
 mod ends;
 mod origins;
 mod processes;

@@ -29,13 +29,13 @@ fn the_process() {
         .expect("it serves");
 }
 
-struct Process {
+pub(super) struct Process {
     child: Child,
-    site: Site,
+    pub(super) site: Site,
 }
 
 impl Process {
-    async fn start(database: &Database, vars: &[(&str, &str)]) -> Self {
+    pub(super) async fn start(database: &Database, vars: &[(&str, &str)]) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this binary"));
         let mut child = command
             .args([
@@ -69,7 +69,7 @@ impl Process {
         }
     }
 
-    async fn say(&self, tenant: &str, data: Value) {
+    pub(super) async fn say(&self, tenant: &str, data: Value) {
         let said = serde_json::json!({ "kind": "said", "data": data });
         let answer = self.site.tenant(tenant).post("/events", said).await;
         assert_eq!(answer.status, 202);

@@ -312,6 +312,30 @@ fn tokens_and_their_options() {
         issuer = ""
     ));
     assert_eq!(empty.len(), 3, "{empty:?}");
+    for way in ["/", "/app_metadata/", "//tenant", "/a//b", "/a~", "/a~2/b"] {
+        let found = of(quote!(
+            resolver = "jwt",
+            audience = "api",
+            issuer = "any",
+            claim = #way
+        ));
+        assert_eq!(found.len(), 1, "{way}: {found:?}");
+        assert!(found[0].contains("\"/app_metadata/tenant\""), "{found:?}");
+    }
+    for claim in [
+        "/app_metadata/tenant",
+        "/a~1b/c~0",
+        "https://myapp.com/tenant",
+        "a.b/c~",
+    ] {
+        let found = of(quote!(
+            resolver = "jwt",
+            audience = "api",
+            issuer = "any",
+            claim = #claim
+        ));
+        assert_eq!(found, [""; 0], "{claim}");
+    }
     assert_eq!(
         of(quote!(resolver = "jwt", secret = "hunter2")),
         [

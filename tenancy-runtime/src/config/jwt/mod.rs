@@ -7,12 +7,15 @@ mod keys;
 use super::read::Reader;
 use super::variables::{JWT_ALGORITHM, JWT_AUDIENCE, JWT_ISSUER, JWT_TENANT_CLAIM, Variable};
 use crate::problem::Problem;
-use crate::resolve::{Expected, JwtAlgorithm, JwtResolver};
+use crate::resolve::{Claim, Expected, JwtAlgorithm, JwtResolver};
 
 /// The resolver as it is used, or every reason why there is none.
 pub(super) fn complete(reader: &mut Reader, mut resolver: JwtResolver) -> JwtResolver {
-    if let Some(claim) = reader.text(JWT_TENANT_CLAIM) {
-        resolver = resolver.claim(&claim);
+    let takes = "a claim's name, or a `/` and the way to it within others";
+    let parse = |text: &str| Claim::parse(text).ok();
+    let claim = reader.parsed(JWT_TENANT_CLAIM, takes, "/app_metadata/tenant", parse);
+    if claim.is_some() {
+        resolver.rules.claim = claim;
     }
     let takes = "an algorithm: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, \
                  ES256, ES384 or EdDSA";

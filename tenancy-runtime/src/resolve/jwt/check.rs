@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::claims::Verified;
 use super::key::into_theirs;
 use super::keys::JwtKeys;
-use super::{Expected, Rules, bearer};
+use super::{Claim, Expected, Rules, bearer};
 use crate::error::{Error, Result};
 use crate::resolve::{Candidate, Principal, Resolver};
 use crate::tenant::Slug;
@@ -22,7 +22,7 @@ const LEEWAY: u64 = 30;
 /// Checks tokens. Whatever is wrong with one, the answer is the same.
 pub(super) struct Checker {
     keys: JwtKeys,
-    claim: Box<str>,
+    claim: Claim,
     /// Further than by the keys, which decide in any case.
     only: Option<Algorithm>,
     validation: Validation,
@@ -46,7 +46,7 @@ impl Checker {
         validation.set_required_spec_claims(&required);
         Self {
             keys,
-            claim: rules.claim().into(),
+            claim: rules.claim(),
             only: rules.algorithm.map(into_theirs),
             validation,
         }
@@ -77,7 +77,7 @@ impl Checker {
 
     /// The tenant and the subject that the claims name.
     fn candidate(&self, claims: Value) -> Option<Candidate> {
-        let slug: Slug = claims.get(&*self.claim)?.as_str()?.parse().ok()?;
+        let slug: Slug = self.claim.of(&claims)?.as_str()?.parse().ok()?;
         // A list of issuers is none (RFC 7519, section 4.1.1).
         if claims.get("iss").is_some_and(|issuer| !issuer.is_string()) {
             return None;

@@ -8,6 +8,7 @@ mod algorithm;
 mod bearer;
 #[cfg(feature = "jwt")]
 mod check;
+mod claim;
 #[cfg(feature = "jwt")]
 mod claims;
 #[cfg(feature = "jwt")]
@@ -27,6 +28,7 @@ use super::{Candidate, Resolver};
 use crate::error::{Error, Result};
 
 pub use algorithm::JwtAlgorithm;
+pub(crate) use claim::Claim;
 #[cfg(feature = "jwt")]
 pub use claims::Claims;
 #[cfg(feature = "jwt")]
@@ -71,7 +73,7 @@ pub struct JwtResolver {
 /// What a token must say.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rules {
-    claim: Option<Box<str>>,
+    pub(crate) claim: Option<Claim>,
     pub(crate) audience: Expected,
     pub(crate) issuer: Expected,
     pub(crate) algorithm: Option<JwtAlgorithm>,
@@ -105,8 +107,9 @@ impl Expected {
 
 #[cfg(feature = "jwt")]
 impl Rules {
-    fn claim(&self) -> &str {
-        self.claim.as_deref().unwrap_or(CLAIM)
+    fn claim(&self) -> Claim {
+        let usual = || Claim::parse(CLAIM).expect("a name");
+        self.claim.clone().unwrap_or_else(usual)
     }
 }
 
@@ -118,10 +121,28 @@ impl JwtResolver {
         Self::default()
     }
 
-    /// Reads the tenant from this claim.
+    /// Reads the tenant from this claim, which is a text. It is given by its whole
+    /// name, whatever that has in it (`https://myapp.com/tenant`), or with a `/` at the
+    /// beginning by the way to it within others, which is a JSON pointer
+    /// ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)):
+    ///
+    /// ```
+    /// use tenancy_runtime::resolve::JwtResolver;
+    ///
+    /// // {"app_metadata": {"tenant": "acme-corp"}}
+    /// let resolver = JwtResolver::new().claim("/app_metadata/tenant");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `claim` is empty, or no such way. In `#[tenancy::app]` that is a compile
+    /// error instead.
     #[must_use]
-    pub fn claim(mut self, name: &str) -> Self {
-        self.rules.claim = Some(name.into());
+    pub fn claim(mut self, claim: &str) -> Self {
+        match Claim::parse(claim) {
+            Ok(claim) => self.rules.claim = Some(claim),
+            Err(error) => panic!("{error}; got `{}`", claim.escape_debug()),
+        }
         self
     }
 
