@@ -2,6 +2,7 @@
 
 #[cfg(feature = "domains")]
 mod domains;
+mod input;
 mod manage;
 #[cfg(feature = "cli")]
 mod parse;
@@ -10,6 +11,7 @@ mod secrets;
 
 #[cfg(feature = "domains")]
 pub(crate) use domains::DomainCommand;
+pub(crate) use input::GivenMetadata;
 pub(crate) use manage::manage;
 #[cfg(feature = "cli")]
 pub(crate) use parse::parse;
@@ -17,7 +19,6 @@ pub(crate) use parse::parse;
 pub(crate) use secrets::generate_key;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use crate::tenant::NewTenant;
 use crate::tenant::Slug;
@@ -35,8 +36,8 @@ pub(crate) enum Command {
     Verify,
     /// To list the tenants.
     List,
-    /// To register a tenant.
-    Create(NewTenant),
+    /// To register a tenant, with this metadata if it is given.
+    Create(NewTenant, Option<GivenMetadata>),
     /// To put a tenant on another plan.
     Plan(Slug, String),
     /// To give a tenant a feature, until a time or for good.
@@ -46,7 +47,7 @@ pub(crate) enum Command {
     /// To leave a feature to its plan again.
     Reset(Slug, String),
     /// To store other metadata of a tenant.
-    Metadata(Slug, Value),
+    Metadata(Slug, GivenMetadata),
     /// To keep tenants out.
     Suspend(Vec<Slug>),
     /// To let suspended tenants in again.

@@ -1,10 +1,9 @@
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal as _, Read as _};
 
-use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::SecretsCommand;
+use super::input::input;
 use super::manage::{say, there};
 use crate::app::Tenancy;
 use crate::error::{Error, Result};
@@ -56,20 +55,9 @@ async fn of(tenancy: &Tenancy, slug: &Slug) -> Result<TenantSecrets> {
     Ok(secrets.of_record(&there(slug, found)?))
 }
 
-/// Reads a secret from the standard input: arguments are seen by every process of
-/// the machine. A line's end after it is none of it.
+/// Reads a secret. A line's end after it is none of it.
 fn read() -> Result<SecretString> {
-    let input = io::stdin();
-    if input.is_terminal() {
-        eprintln!("Type the secret, then Enter and Ctrl-D:");
-    }
-    let mut text = Zeroizing::new(String::new());
-    let read = input.take(MOST_READ).read_to_string(&mut text);
-    read.map_err(|error| {
-        Error::InvalidInput(format!(
-            "the secret cannot be read from the standard input: {error}"
-        ))
-    })?;
+    let text = input("the secret", MOST_READ)?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     Ok(SecretString::from(text))

@@ -44,7 +44,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use tokio::sync::Mutex;
 
-use crate::db::Pool;
+use crate::db::{Pool, Transaction};
 use crate::error::{Error, Result};
 use crate::isolation::{Isolation, Strategy};
 use crate::plan::{Catalog, Settings};
@@ -200,10 +200,11 @@ impl Provisioner {
         if let Some(plans) = &self.plans {
             plans.check_new(&new)?;
         }
-        self.settings.check(&new.metadata)?;
         let id = TenantId::generate();
+        // Refused before a place is taken.
+        self.settings.sealed(id, &new.metadata, None)?;
         let Some((isolation, tables)) = &self.data else {
-            let record = TenantRecord::new(id, new, None);
+            let record = self.entry(id, new, None)?;
             self.registry
                 .insert(&record, self.max_tenants, None)
                 .await?;
@@ -231,6 +232,40 @@ impl Provisioner {
         }
     }
 
+    /// The entry of a new tenant, whose metadata is sealed for it and for no other.
+    fn entry(
+        &self,
+        id: TenantId,
+        new: NewTenant,
+        locator: Option<Locator>,
+    ) -> Result<TenantRecord> {
+        let metadata = self.settings.sealed(id, &new.metadata, None)?;
+        let new = NewTenant { metadata, ..new };
+        Ok(TenantRecord::new(id, new, locator))
+    }
+
+    /// Stores the entry of a new tenant, together with what its metadata needs.
+    async fn enter(&self, record: &TenantRecord, transaction: &mut Transaction) -> Result<()> {
+        self.settings.enlist(&record.metadata, transaction).await?;
+        self.registry
+            .insert(record, self.max_tenants, Some(transaction))
+            .await
+    }
+
+    /// The same in a transaction of its own.
+    async fn enter_at_once(&self, record: &TenantRecord) -> Result<()> {
+        let Some(mut transaction) = self.transaction().await? else {
+            return Err(Error::internal("only a database is made step by step"));
+        };
+        match self.enter(record, &mut transaction).await {
+            Ok(()) => transaction.commit().await,
+            Err(error) => {
+                transaction.rollback().await?;
+                Err(error)
+            }
+        }
+    }
+
     /// Makes a tenant with a place of its own, or in the shared tables.
     async fn provision_anew(
         &self,
@@ -244,7 +279,7 @@ impl Provisioner {
             Strategy::Schema => Locator::dedicated_schema(id),
             Strategy::Database => tables.databases()?.place_for(id)?,
         };
-        let record = TenantRecord::new(id, new, Some(locator));
+        let record = self.entry(id, new, Some(locator))?;
         match strategy {
             Strategy::Database => self.provision_database(record).await,
             Strategy::Rls | Strategy::Schema => self.provision_at_once(record, tables).await,
@@ -260,11 +295,7 @@ impl Provisioner {
         let mut transaction = tables.owner()?.begin().await?;
         // The entry first: its unique slug makes a second process wait here
         // until the first has finished, and then refuses it.
-        let inserted = self
-            .registry
-            .insert(&record, self.max_tenants, Some(&mut transaction))
-            .await;
-        if let Err(error) = inserted {
+        if let Err(error) = self.enter(&record, &mut transaction).await {
             transaction.rollback().await?;
             return Err(error);
         }
@@ -286,11 +317,7 @@ impl Provisioner {
     async fn provision_database(&self, record: TenantRecord) -> Result<TenantRecord> {
         let this = self.clone();
         detached(async move {
-            match this
-                .registry
-                .insert(&provisioning(&record), this.max_tenants, None)
-                .await
-            {
+            match this.enter_at_once(&provisioning(&record)).await {
                 Ok(()) => this.finish_or_undo(&record).await,
                 Err(error @ Error::Conflict(_)) => {
                     let there = this.registry.find(&record.slug).await?;

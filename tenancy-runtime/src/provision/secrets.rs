@@ -10,9 +10,10 @@ use crate::model::quoted;
 use crate::problem::Problem;
 
 /// The tables with what the application's role may do there.
-const TABLES: [(&str, &[&str]); 2] = [
+const TABLES: [(&str, &[&str]); 3] = [
     ("secrets", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("secret_keys", &["SELECT", "INSERT", "DELETE"]),
+    ("metadata_keys", &[]),
 ];
 
 /// What is wrong with the tables, where the registry has them.

@@ -5,7 +5,7 @@ use super::name::SecretName;
 use super::store::Store;
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::tenant::Slug;
+use crate::tenant::{Metadata, Slug, TenantRecord};
 
 /// How many secrets are re-encrypted at a time.
 const BATCH: u32 = 50;
@@ -33,7 +33,9 @@ impl Secrets {
     /// is called again. `progress` hears of each tenant with secrets to re-encrypt
     /// and how many were by then.
     ///
-    /// A secret that does not decrypt stays as it is and stops no other.
+    /// A secret that does not decrypt stays as it is and stops no other. Those in the
+    /// metadata of tenants are the owner's to change: without its login they stay as
+    /// they are, and each such tenant is a problem.
     ///
     /// # Errors
     ///
@@ -47,7 +49,8 @@ impl Secrets {
                 rotation.tenant(&store, &mut progress).await?;
                 used = store.keys().await?;
             }
-            for (key, secrets) in used {
+            let metadata = self.reseal(&tenant, &mut rotation, &mut progress).await?;
+            for (key, secrets) in used.into_iter().chain(metadata.keys()) {
                 *rotation.in_use.entry(key).or_default() += secrets;
             }
         }
@@ -63,7 +66,8 @@ impl Secrets {
     pub async fn keys_in_use(&self) -> Result<BTreeMap<String, u64>> {
         let mut all = BTreeMap::new();
         for tenant in self.provisioner.all().await? {
-            for (key, secrets) in self.store(&tenant).keys().await? {
+            let named = self.store(&tenant).keys().await?;
+            for (key, secrets) in named.into_iter().chain(tenant.metadata.keys()) {
                 *all.entry(key).or_default() += secrets;
             }
         }
@@ -71,7 +75,52 @@ impl Secrets {
     }
 }
 
+impl Secrets {
+    /// The same for the secrets in a tenant's metadata, which it returns as it is
+    /// stored by then.
+    async fn reseal(
+        &self,
+        tenant: &TenantRecord,
+        rotation: &mut Rotation,
+        progress: &mut impl FnMut(&Slug, u64),
+    ) -> Result<Metadata> {
+        let first = self.ring.encrypting().id();
+        let keys = tenant.metadata.keys();
+        if keys.keys().all(|key| key == first) {
+            return Ok(tenant.metadata.clone());
+        }
+        if !self.provisioner.can_change() {
+            rotation.tell(Problem::new(
+                format!("the metadata of the tenant `{}`", tenant.slug),
+                "has secrets that another key than the first has encrypted, and only the owner \
+                 changes it",
+                "run the subcommand `secrets rotate` with TENANCY_OWNER_DATABASE_URL set",
+            ));
+            return Ok(tenant.metadata.clone());
+        }
+        match self.provisioner.reseal(tenant).await {
+            Ok((tenant, count, problems)) => {
+                rotation.rewritten += count;
+                problems
+                    .into_iter()
+                    .for_each(|problem| rotation.tell(problem));
+                progress(&tenant.slug, rotation.rewritten);
+                Ok(tenant.metadata)
+            }
+            // It was destroyed meanwhile, or renamed: then its keys stay listed.
+            Err(Error::NotFound) => Ok(tenant.metadata.clone()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 impl Rotation {
+    fn tell(&mut self, problem: Problem) {
+        if self.problems.len() < TOLD {
+            self.problems.push(problem);
+        }
+    }
+
     async fn tenant(&mut self, store: &Store, progress: &mut impl FnMut(&Slug, u64)) -> Result<()> {
         let mut after = String::new();
         loop {
@@ -88,8 +137,7 @@ impl Rotation {
                         let sealed = store.sealed(&name, &value);
                         anew.push((row, sealed));
                     }
-                    Err(problem) if self.problems.len() < TOLD => self.problems.push(problem),
-                    Err(_) => {}
+                    Err(problem) => self.tell(problem),
                 }
             }
             if !anew.is_empty() {

@@ -23,6 +23,8 @@ const TAG: usize = 16;
 pub(super) enum About<'a> {
     /// The secret of this name of this tenant.
     Secret(TenantId, &'a SecretName),
+    /// The secret at this place in the metadata of this tenant.
+    Metadata(TenantId, &'a str),
     /// The key itself: a proof of which key it is.
     Key,
 }
@@ -42,13 +44,19 @@ impl About<'_> {
                 bytes.extend(tenant.as_uuid().as_bytes());
             }
             Self::Key => bytes.push(1),
+            Self::Metadata(tenant, _) => {
+                bytes.push(3);
+                bytes.extend(tenant.as_uuid().as_bytes());
+            }
         }
         let id = key.id().as_bytes();
         // An id has 32 bytes at most.
         bytes.push(u8::try_from(id.len()).unwrap_or(u8::MAX));
         bytes.extend(id);
-        if let Self::Secret(_, name) = self {
-            bytes.extend(name.as_str().as_bytes());
+        match self {
+            Self::Secret(_, name) => bytes.extend(name.as_str().as_bytes()),
+            Self::Metadata(_, place) => bytes.extend(place.as_bytes()),
+            Self::Key => {}
         }
         bytes
     }
@@ -127,8 +135,20 @@ mod tests {
             About::Secret(other, &smtp),
             About::Secret(one, &longer),
             About::Key,
+            About::Metadata(one, "smtp"),
         ] {
             assert_eq!(opened(a, moved, &sealed), None, "{moved:?}");
+        }
+        let about = About::Metadata(one, "/mail/smtp");
+        let in_metadata = seal(a, about, "hunter2".as_bytes());
+        assert_eq!(opened(a, about, &in_metadata).as_deref(), Some("hunter2"));
+        for moved in [
+            About::Metadata(other, "/mail/smtp"),
+            About::Metadata(one, "/mail"),
+            About::Secret(one, &smtp),
+            About::Key,
+        ] {
+            assert_eq!(opened(a, moved, &in_metadata), None, "{moved:?}");
         }
         // What one id and one name have together is no other two's: "a" and
         // "bsmtp", "ab" and "smtp".

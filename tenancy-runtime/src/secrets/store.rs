@@ -7,8 +7,9 @@ use diesel_async::RunQueryDsl;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::name::SecretName;
-use super::ring::{Key, KeyRing};
-use super::seal::{About, open, seal};
+use super::opened::Stored;
+use super::ring::KeyRing;
+use super::seal::{About, seal};
 use crate::db::Pool;
 use crate::error::{Error, Result};
 use crate::problem::Problem;
@@ -167,29 +168,15 @@ impl Store {
 
     /// What a row holds, or in words for the log why that cannot be said.
     pub(super) fn opened(&self, row: &Row) -> Result<SecretString, Problem> {
-        let about = || format!("the secret `{}` of the tenant `{}`", row.name, self.slug);
-        let key: &Key = self.ring.get(&row.key_id).ok_or_else(|| {
-            Problem::new(
-                about(),
-                format!("is encrypted with the key `{}`", row.key_id),
-                format!("add the key `{}` to TENANCY_ENCRYPTION_KEY", row.key_id),
-            )
-        })?;
+        let stored = Stored {
+            key: &row.key_id,
+            sealed: Some(&row.value),
+            what: format!("the secret `{}` of the tenant `{}`", row.name, self.slug),
+            table: "tenancy.secrets",
+        };
         let name = SecretName::parse(&row.name).ok();
-        let value = name.and_then(|name| {
-            let about = About::Secret(self.tenant, &name);
-            open(key, about, &row.value).ok()
-        });
-        value.ok_or_else(|| {
-            Problem::new(
-                about(),
-                format!(
-                    "does not decrypt with the key `{}`: it was changed, or comes from elsewhere",
-                    row.key_id
-                ),
-                "set it anew, and find out who else writes to tenancy.secrets",
-            )
-        })
+        let about = name.as_ref().map(|name| About::Secret(self.tenant, name));
+        stored.opened(Some(&self.ring), about)
     }
 
     /// Reads rows on a connection that is held to the tenant.

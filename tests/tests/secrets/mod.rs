@@ -3,6 +3,7 @@
 
 mod commands;
 mod kept;
+mod metadata;
 mod rotated;
 
 use integration::http::{Answer, Caller};
