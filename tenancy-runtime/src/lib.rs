@@ -48,6 +48,9 @@ pub mod registry;
 pub mod resolve;
 #[cfg(feature = "encryption")]
 pub mod secrets;
+#[cfg(not(feature = "encryption"))]
+#[path = "secrets/without.rs"]
+mod secrets;
 pub mod system;
 pub mod tenant;
 #[cfg(feature = "testing")]

@@ -77,7 +77,7 @@ pub mod prelude {
     pub use crate::resolve::Claims;
     pub use crate::resolve::Principal;
     #[cfg(feature = "encryption")]
-    pub use crate::secrets::TenantSecrets;
+    pub use crate::secrets::{SecretSetting, TenantSecrets};
     pub use crate::tenant::{NewTenant, TenantRecord};
     pub use crate::{
         App, Error, Owned, Plans, Provisioner, Result, SystemAccess, SystemConn, Tenant,

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+#[cfg(feature = "openapi")]
+use serde_json::Map;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::audit::AuditEntry;
 use crate::error::{Error, Result};
 use crate::isolation::Strategy;
-use crate::tenant::{NewTenant, Overrides, Slug, TenantId, TenantRecord, TenantStatus};
+use crate::tenant::{Metadata, NewTenant, Overrides, Slug, TenantId, TenantRecord, TenantStatus};
 
 /// A tenant to register.
 #[derive(Debug, Clone, Deserialize)]
@@ -27,9 +29,10 @@ pub struct CreateTenant {
     /// The features that it has beside those of its plan.
     #[serde(default)]
     pub features: BTreeSet<String>,
-    /// What the application keeps with it.
+    /// What the application keeps with it. `{"$secret": "…"}` in it is a secret.
     #[serde(default)]
-    pub metadata: Map<String, Value>,
+    #[cfg_attr(feature = "openapi", schemars(with = "Map<String, Value>"))]
+    pub metadata: Metadata,
     /// How it is kept apart, where the application has several ways; as it chooses
     /// unless given.
     #[serde(alias = "isolation")]
@@ -42,7 +45,7 @@ impl From<CreateTenant> for NewTenant {
         new.name = sent.name.unwrap_or(new.name);
         new.plan = sent.plan;
         new.features = sent.features;
-        new.metadata = sent.metadata.into();
+        new.metadata = sent.metadata;
         new.strategy = sent.isolation_strategy;
         new
     }
@@ -68,7 +71,8 @@ pub struct TenantEntry {
     pub features: BTreeSet<String>,
     /// By feature, what it was granted or refused since, whatever its plan says.
     pub overrides: Overrides,
-    /// What the application keeps with it.
+    /// What the application keeps with it, with `{"$secret": null}` in the place of each
+    /// secret.
     pub metadata: Value,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
@@ -85,7 +89,7 @@ impl From<TenantRecord> for TenantEntry {
             plan: record.plan,
             features: record.features,
             overrides: record.overrides,
-            metadata: record.metadata,
+            metadata: record.metadata.shown(),
             created_at: record.created_at,
         }
     }

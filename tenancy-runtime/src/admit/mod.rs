@@ -24,6 +24,7 @@ use crate::limit::Limits;
 use crate::plan::Catalog;
 use crate::registry::TenantCache;
 use crate::resolve::{Candidate, Resolver};
+use crate::secrets::MetadataKeys;
 use crate::tenant::{Slug, Tenant, TenantRecord, TenantStatus};
 
 pub use crate::http::TenantUse;
@@ -41,6 +42,7 @@ pub struct Admission {
     patience: Option<Duration>,
     limits: Limits,
     plans: Option<Arc<Catalog>>,
+    keys: MetadataKeys,
 }
 
 impl Admission {
@@ -59,6 +61,7 @@ impl Admission {
             patience: None,
             limits: Limits::default(),
             plans: None,
+            keys: MetadataKeys::default(),
         }
     }
 
@@ -73,6 +76,13 @@ impl Admission {
     #[must_use]
     pub(crate) fn plans(mut self, plans: Option<Arc<Catalog>>) -> Self {
         self.plans = plans;
+        self
+    }
+
+    /// What opens the secrets in tenants' metadata.
+    #[must_use]
+    pub(crate) fn keys(mut self, keys: MetadataKeys) -> Self {
+        self.keys = keys;
         self
     }
 
@@ -136,7 +146,7 @@ impl Admission {
             TenantStatus::Active => {
                 let plans = self.plans.as_ref();
                 let plan = plans.map(|plans| plans.plan_of(&record)).transpose()?;
-                Ok(Tenant::admitted(record).on(plan))
+                Ok(Tenant::admitted(record).on(plan).with_keys(&self.keys))
             }
             TenantStatus::Provisioning
             | TenantStatus::Suspended

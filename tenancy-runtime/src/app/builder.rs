@@ -296,7 +296,7 @@ impl App {
     /// The type of what the application keeps with its tenants. From then on nothing
     /// else is stored as their metadata, and `verify` names those that have
     /// something else; [`TenantConfig`](crate::http::TenantConfig) hands it to
-    /// handlers.
+    /// handlers, with its secrets (`SecretSetting`) open.
     ///
     /// ```
     /// use tenancy_runtime::app::App;

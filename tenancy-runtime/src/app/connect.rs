@@ -28,6 +28,7 @@ use crate::registry::{
     CacheSettings, MemoryRegistry, PostgresRegistry, Shared, TenantCache, TenantRegistry,
 };
 use crate::resolve::Chain;
+use crate::secrets::MetadataKeys;
 #[cfg(feature = "encryption")]
 use crate::secrets::{KeptLogins, Secrets};
 use crate::system::SystemAccess;
@@ -69,7 +70,8 @@ impl Tenancy {
         let pool = TenantPool::new(data.app.clone(), shared)
             .with_jobs(jobs.jobs().clone())
             .with_databases(databases.as_ref().map(|all| all.pools().clone()))
-            .with_plans(declared.plans.clone());
+            .with_plans(declared.plans.clone())
+            .with_keys(metadata_keys(config));
         let tables = tables.with_databases(databases);
         if isolation.strategies().contains(&Strategy::Database) {
             tables.databases()?;
@@ -138,13 +140,14 @@ impl Tenancy {
         let resolver = Chain::new(ways.map(|way| way.connected(&tenants)).collect());
         let mut admission = Admission::new(Arc::new(resolver), tenants.clone(), pool.cloned())
             .membership(declared.membership.clone())
-            .plans(declared.plans.clone());
+            .plans(declared.plans.clone())
+            .keys(metadata_keys(config));
         if pool.is_some() {
             admission = admission.patience(config.pool_timeout);
         }
         let provisioner = Provisioner::new(Arc::clone(&registry), tables)
             .plans(declared.plans.clone())
-            .settings(declared.settings)
+            .settings(declared.settings.clone().sealed_by(metadata_keys(config)))
             .remembered(tenants.clone())
             .max_tenants(config.max_tenants)
             .standby(config.standby);
@@ -261,6 +264,17 @@ fn logins_of(
     }
     let (app, owner) = (data.app.clone(), data.one_of_owner(config));
     Ok(Some(Arc::new(KeptLogins::new(app, owner, ring))))
+}
+
+/// What seals and opens the secrets in their metadata.
+fn metadata_keys(config: &Config) -> MetadataKeys {
+    #[cfg(feature = "encryption")]
+    return MetadataKeys::new(config.encryption_keys.clone());
+    #[cfg(not(feature = "encryption"))]
+    {
+        let _ = config;
+        MetadataKeys::default()
+    }
 }
 
 /// The domains that tenants bring, where a resolver takes them.

@@ -1,23 +1,68 @@
+//! What commands read from the standard input: arguments are seen by every process of
+//! the machine, and so are no place for secrets.
+
 use std::io::{self, IsTerminal as _, Read as _};
 
 use secrecy::zeroize::Zeroizing;
+use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::tenant::{MARK, Metadata};
 
-/// More than secrets have; what is longer is refused by its length.
-const MOST_READ: u64 = 128 * 1024;
+/// More than metadata has.
+const MOST_METADATA: u64 = 16 * 1024 * 1024;
 
-/// Reads what is secret from the standard input: arguments are seen by every process
-/// of the machine. Whoever sits at a terminal is asked for it.
-pub(super) fn read(ask: &str) -> Result<Zeroizing<String>> {
+/// A tenant's metadata on the command line.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum GivenMetadata {
+    /// Spelt out. Not read before it is needed: who reads arguments repeats those that
+    /// are none.
+    Spelt(String),
+    /// On the standard input.
+    Input,
+}
+
+impl GivenMetadata {
+    /// Reads it.
+    pub(super) fn read(self) -> Result<Metadata> {
+        let text = match &self {
+            Self::Spelt(text) => Zeroizing::new(text.clone()),
+            Self::Input => input("the metadata", MOST_METADATA)?,
+        };
+        let wrong = |error| Error::InvalidInput(format!("the metadata is no JSON: {error}"));
+        let value: Value = serde_json::from_str(&text).map_err(wrong)?;
+        let metadata = Metadata::from(value);
+        let marked = metadata.marked();
+        let is_given = |(_, mark): &(String, &Value)| !mark[MARK].is_null();
+        match marked.iter().find(|mark| is_given(mark)) {
+            Some((place, _)) if self != Self::Input => Err(Error::InvalidInput(format!(
+                "the metadata has a secret, `{place}`, and arguments are seen by every process of \
+                 the machine: write `-` in its place and hand it in on the standard input"
+            ))),
+            _ => Ok(metadata),
+        }
+    }
+}
+
+/// Never what it is.
+impl std::fmt::Debug for GivenMetadata {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("GivenMetadata(…)")
+    }
+}
+
+/// Reads `what` from the standard input, at most so many bytes of it.
+pub(super) fn input(what: &str, most: u64) -> Result<Zeroizing<String>> {
     let input = io::stdin();
     if input.is_terminal() {
-        eprintln!("{ask}");
+        eprintln!("Type {what}, then Enter and Ctrl-D:");
     }
     let mut text = Zeroizing::new(String::new());
-    let read = input.take(MOST_READ).read_to_string(&mut text);
+    let read = input.take(most).read_to_string(&mut text);
     read.map_err(|error| {
-        Error::InvalidInput(format!("the standard input cannot be read: {error}"))
+        Error::InvalidInput(format!(
+            "{what} cannot be read from the standard input: {error}"
+        ))
     })?;
     Ok(text)
 }

@@ -1,9 +1,9 @@
 use std::io::{self, Write};
 
-use super::Command;
+use super::{Command, GivenMetadata};
 use crate::app::Tenancy;
 use crate::error::{Error, Result};
-use crate::tenant::{Receipt, Slug, TenantRecord};
+use crate::tenant::{NewTenant, Receipt, Slug, TenantRecord};
 
 /// Runs a command other than `serve`.
 pub(crate) async fn manage(command: Command, tenancy: &Tenancy) -> Result<()> {
@@ -26,7 +26,12 @@ pub(crate) async fn manage(command: Command, tenancy: &Tenancy) -> Result<()> {
             say("Roles, tables, policies and grants are as they should be.")
         }
         Command::List => print(&provisioner.all().await?),
-        Command::Create(new) => print(&[provisioner.provision(new).await?]),
+        Command::Create(new, metadata) => {
+            let metadata = metadata.map(GivenMetadata::read).transpose()?;
+            let metadata = metadata.unwrap_or_default();
+            let new = NewTenant { metadata, ..new };
+            print(&[provisioner.provision(new).await?])
+        }
         #[cfg(feature = "encryption")]
         Command::CreateWithLogins(new) => {
             let logins = super::logins::read()?;
@@ -53,7 +58,7 @@ pub(crate) async fn manage(command: Command, tenancy: &Tenancy) -> Result<()> {
         }
         Command::Metadata(slug, metadata) => print(&[there(
             &slug,
-            provisioner.set_metadata(&slug, metadata).await,
+            provisioner.set_metadata(&slug, metadata.read()?).await,
         )?]),
         Command::Suspend(slugs) => print_all(provisioner.suspend_all(&slugs).await),
         Command::Activate(slugs) => print_all(provisioner.activate_all(&slugs).await),

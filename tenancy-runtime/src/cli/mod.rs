@@ -2,7 +2,6 @@
 
 #[cfg(feature = "domains")]
 mod domains;
-#[cfg(feature = "encryption")]
 mod input;
 #[cfg(feature = "encryption")]
 mod logins;
@@ -14,6 +13,7 @@ mod secrets;
 
 #[cfg(feature = "domains")]
 pub(crate) use domains::DomainCommand;
+pub(crate) use input::GivenMetadata;
 pub(crate) use manage::manage;
 #[cfg(feature = "cli")]
 pub(crate) use parse::parse;
@@ -21,7 +21,6 @@ pub(crate) use parse::parse;
 pub(crate) use secrets::generate_key;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use crate::tenant::NewTenant;
 use crate::tenant::Slug;
@@ -39,8 +38,8 @@ pub(crate) enum Command {
     Verify,
     /// To list the tenants.
     List,
-    /// To register a tenant.
-    Create(NewTenant),
+    /// To register a tenant, with this metadata if it is given.
+    Create(NewTenant, Option<GivenMetadata>),
     /// To register a tenant with logins of its own, from the standard input.
     #[cfg(feature = "encryption")]
     CreateWithLogins(NewTenant),
@@ -56,7 +55,7 @@ pub(crate) enum Command {
     /// To leave a feature to its plan again.
     Reset(Slug, String),
     /// To store other metadata of a tenant.
-    Metadata(Slug, Value),
+    Metadata(Slug, GivenMetadata),
     /// To keep tenants out.
     Suspend(Vec<Slug>),
     /// To let suspended tenants in again.

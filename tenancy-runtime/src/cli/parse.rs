@@ -1,14 +1,14 @@
+use std::convert::Infallible;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use serde_json::Value;
 
-use super::Command;
 #[cfg(feature = "domains")]
 use super::DomainCommand;
 #[cfg(feature = "encryption")]
 use super::SecretsCommand;
+use super::{Command, GivenMetadata};
 use crate::config::variables;
 #[cfg(feature = "domains")]
 use crate::domains::{DomainName, InvalidDomainName};
@@ -101,14 +101,15 @@ enum Tenants {
         /// A feature the tenant has; may be repeated
         #[arg(long = "feature", value_name = "FEATURE")]
         features: Vec<String>,
-        /// What the application keeps with it, as a JSON object
-        #[arg(long, value_name = "JSON", value_parser = json)]
-        metadata: Option<Value>,
+        /// What the application keeps with it, as a JSON object; `-` reads it from the
+        /// standard input, where {"$secret": "…"} may stand in it
+        #[arg(long, value_name = "JSON", value_parser = metadata, allow_hyphen_values = true)]
+        metadata: Option<GivenMetadata>,
         /// Make its database by logins of its own, and reach it by them: two lines on the
         /// standard input, as postgres://user:password@host:5432/{database_name}, the
-        /// application role's and the owner's
+        /// application role's and the owner's. Its metadata is set afterwards
         #[cfg(feature = "encryption")]
-        #[arg(long)]
+        #[arg(long, conflicts_with = "metadata")]
         own_logins: bool,
     },
     /// Give a tenant other logins of its own, from the standard input as for `create`
@@ -143,9 +144,10 @@ enum Tenants {
         /// The tenant's public name
         #[arg(value_parser = slug)]
         slug: Slug,
-        /// All of it, as a JSON object
-        #[arg(value_name = "JSON", value_parser = json)]
-        metadata: Value,
+        /// All of it, as a JSON object; `-` reads it from the standard input, where
+        /// {"$secret": "…"} may stand in it. {"$secret": null} keeps the secret that is stored
+        #[arg(value_name = "JSON", value_parser = metadata, allow_hyphen_values = true)]
+        metadata: GivenMetadata,
     },
     /// Keep tenants out; their data stays
     Suspend {
@@ -217,8 +219,12 @@ fn time(text: &str) -> Result<DateTime<Utc>, chrono::ParseError> {
     }
 }
 
-fn json(text: &str) -> Result<Value, serde_json::Error> {
-    serde_json::from_str(text)
+#[expect(clippy::unnecessary_wraps, reason = "as parsers of arguments are")]
+fn metadata(text: &str) -> Result<GivenMetadata, Infallible> {
+    Ok(match text {
+        "-" => GivenMetadata::Input,
+        text => GivenMetadata::Spelt(text.to_owned()),
+    })
 }
 
 #[cfg(feature = "domains")]
@@ -323,12 +329,11 @@ impl From<Tenants> for Command {
                 new.name = name.unwrap_or(new.name);
                 new.plan = plan;
                 new.features.extend(features);
-                new.metadata = metadata.unwrap_or(new.metadata);
                 #[cfg(feature = "encryption")]
                 if own_logins {
                     return Self::CreateWithLogins(new);
                 }
-                Self::Create(new)
+                Self::Create(new, metadata)
             }
             #[cfg(feature = "encryption")]
             Tenants::SetLogins { slug } => Self::SetLogins(slug),
@@ -421,7 +426,14 @@ mod tests {
             ),
             (
                 "metadata acme-corp {\"theme\":\"dark\"}",
-                Command::Metadata(acme.clone(), serde_json::json!({"theme": "dark"})),
+                Command::Metadata(
+                    acme.clone(),
+                    GivenMetadata::Spelt("{\"theme\":\"dark\"}".to_owned()),
+                ),
+            ),
+            (
+                "metadata acme-corp -",
+                Command::Metadata(acme.clone(), GivenMetadata::Input),
             ),
             ("activate acme-corp", Command::Activate(vec![acme.clone()])),
             (
@@ -447,7 +459,7 @@ mod tests {
         let line = "tenants create acme-corp --name Acme --plan pro --feature exports";
         assert_eq!(
             parsed(&line.split(' ').collect::<Vec<_>>()),
-            Command::Create(new)
+            Command::Create(new, None)
         );
     }
 
@@ -482,6 +494,9 @@ mod tests {
         let new = NewTenant::new("acme-corp").unwrap();
         let create = ["tenants", "create", "acme-corp", "--own-logins"];
         assert_eq!(parsed(&create), Command::CreateWithLogins(new));
+        // Both would be read from the standard input.
+        let both = ["shop"].iter().chain(&create).chain(&["--metadata", "-"]);
+        assert!(Arguments::try_parse_from(both).is_err());
         let set = ["tenants", "set-logins", "acme-corp"];
         let acme = "acme-corp".parse().unwrap();
         assert_eq!(parsed(&set), Command::SetLogins(acme));

@@ -3,12 +3,15 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::SecretsCommand;
-use super::input;
+use super::input::input;
 use super::manage::{say, there};
 use crate::app::Tenancy;
 use crate::error::{Error, Result};
 use crate::secrets::{KeyRing, TenantSecrets};
 use crate::tenant::Slug;
+
+/// More than a secret has; what is longer is refused by its length.
+const MOST_READ: u64 = 128 * 1024;
 
 /// Prints a new key. Needs no configuration, which may lack just that key.
 pub(crate) fn generate_key(id: Option<&str>) -> Result<()> {
@@ -52,9 +55,9 @@ async fn of(tenancy: &Tenancy, slug: &Slug) -> Result<TenantSecrets> {
     Ok(secrets.of_record(&there(slug, found)?))
 }
 
-/// A line's end after the secret is none of it.
+/// Reads a secret. A line's end after it is none of it.
 fn read() -> Result<SecretString> {
-    let text = input::read("Type the secret, then Enter and Ctrl-D:")?;
+    let text = input("the secret", MOST_READ)?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     Ok(SecretString::from(text))

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::isolation::Scope;
 use crate::jobs::{JobHandle, Jobs};
 use crate::plan::Catalog;
+use crate::secrets::MetadataKeys;
 use crate::tenant::{DatabaseAddress, Locator, SchemaName, Tenant, TenantRecord};
 
 /// The application role's pools, from which admitted tenants get their handles.
@@ -17,6 +18,7 @@ pub struct TenantPool {
     shared: SchemaName,
     databases: Option<Databases>,
     plans: Option<Arc<Catalog>>,
+    keys: MetadataKeys,
     jobs: Option<Jobs>,
 }
 
@@ -29,6 +31,7 @@ impl TenantPool {
             shared,
             databases: None,
             plans: None,
+            keys: MetadataKeys::default(),
             jobs: None,
         }
     }
@@ -44,6 +47,13 @@ impl TenantPool {
     #[must_use]
     pub(crate) fn with_plans(mut self, plans: Option<Arc<Catalog>>) -> Self {
         self.plans = plans;
+        self
+    }
+
+    /// Knows what opens the secrets in their metadata.
+    #[must_use]
+    pub(crate) fn with_keys(mut self, keys: MetadataKeys) -> Self {
+        self.keys = keys;
         self
     }
 
@@ -70,7 +80,8 @@ impl TenantPool {
     pub(crate) fn of_record(&self, tenant: &TenantRecord) -> Result<TenantDb> {
         let plans = self.plans.as_ref();
         let plan = plans.map(|plans| plans.plan_of(tenant)).transpose()?;
-        self.handle(Tenant::admitted(tenant.clone()).on(plan))
+        let tenant = Tenant::admitted(tenant.clone()).on(plan);
+        self.handle(tenant.with_keys(&self.keys))
     }
 
     fn handle(&self, tenant: Tenant) -> Result<TenantDb> {

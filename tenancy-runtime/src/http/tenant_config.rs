@@ -16,6 +16,11 @@ use crate::tenant::Tenant;
 /// Name the type by [`App::settings`](crate::app::App::settings) as well, so that
 /// nothing else is stored.
 ///
+/// A field that is a secret, the password of a mail server say, has the type
+/// `SecretSetting` (`secrets`, with the feature `encryption`): it is encrypted wherever
+/// it is stored, and open in the settings alone. One that does not decrypt is such an
+/// error as well.
+///
 /// ```
 /// use axum::routing::get;
 /// use serde::Deserialize;
@@ -44,10 +49,10 @@ impl<S: DeserializeOwned> TenantConfig<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Internal`] when its metadata is no `S`.
+    /// [`Error::Internal`] when its metadata is no `S`, or a secret in it does not open.
     pub fn of(tenant: &Tenant) -> Result<Self> {
         Ok(Self {
-            settings: Settings::read(tenant.record()).map_err(Error::internal)?,
+            settings: Settings::read(tenant.record(), tenant.keys()).map_err(Error::internal)?,
             tenant: tenant.clone(),
         })
     }

@@ -1,13 +1,19 @@
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
+use crate::db::Transaction;
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::tenant::TenantRecord;
+use crate::secrets::MetadataKeys;
+use crate::tenant::{Metadata, TenantId, TenantRecord};
 
-/// The application's type of tenants' metadata, for those who store it.
-#[derive(Clone, Copy)]
-pub(crate) struct Settings(fn(&Value) -> Result<(), String>);
+/// The application's type of tenants' metadata, for those who store it, and the keys
+/// of the secrets in it.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    read: fn(&Value) -> Result<(), String>,
+    keys: MetadataKeys,
+}
 
 impl Settings {
     /// Metadata of any kind, as long as it is an object.
@@ -16,28 +22,69 @@ impl Settings {
     }
 
     pub(crate) fn of<S: DeserializeOwned>() -> Self {
-        Self(|metadata| parse::<S>(metadata).map(drop))
+        Self {
+            read: |metadata| parse::<S>(metadata).map(drop),
+            keys: MetadataKeys::default(),
+        }
+    }
+
+    /// The same, with secrets that these keys seal.
+    pub(crate) fn sealed_by(mut self, keys: MetadataKeys) -> Self {
+        self.keys = keys;
+        self
     }
 
     /// A stored tenant's settings.
-    pub(crate) fn read<S: DeserializeOwned>(tenant: &TenantRecord) -> Result<S, Problem> {
-        parse(&tenant.metadata).map_err(|wrong| stored(tenant, &wrong))
+    pub(crate) fn read<S: DeserializeOwned>(
+        tenant: &TenantRecord,
+        keys: &MetadataKeys,
+    ) -> Result<S, Problem> {
+        let read = keys.opened(tenant, parse::<S>)?;
+        read.map_err(|wrong| stored(tenant, &wrong))
     }
 
-    /// Refuses metadata that is none, before it is stored.
-    pub(crate) fn check(self, metadata: &Value) -> Result<()> {
+    /// Metadata that somebody gives, as it is stored for the tenant of this id; what is
+    /// none is refused. Secrets that are not given again are those of the tenant as it
+    /// is `stored`.
+    pub(crate) fn sealed(
+        &self,
+        id: TenantId,
+        metadata: &Metadata,
+        stored: Option<&TenantRecord>,
+    ) -> Result<Metadata> {
         if !metadata.is_object() {
             let wrong = "a tenant's metadata is a JSON object";
             return Err(Error::InvalidInput(wrong.to_owned()));
         }
         let refused = |wrong| Error::InvalidInput(format!("a tenant's metadata: {wrong}"));
-        (self.0)(metadata).map_err(refused)
+        let (sealed, read) = self.keys.sealed(id, metadata, stored, self.read)?;
+        read.map_err(refused)?;
+        Ok(sealed)
+    }
+
+    /// A stored tenant's metadata with its secrets sealed by the first key, as far as
+    /// they open; how many those were, and what is wrong with the others.
+    #[cfg(feature = "encryption")]
+    pub(crate) fn resealed(&self, tenant: &TenantRecord) -> (Metadata, u64, Vec<Problem>) {
+        self.keys.resealed(tenant)
+    }
+
+    /// Lists the key that metadata is sealed with, in the transaction that stores it.
+    pub(crate) async fn enlist(
+        &self,
+        metadata: &Metadata,
+        transaction: &mut Transaction,
+    ) -> Result<()> {
+        self.keys.enlist(metadata, transaction).await
     }
 
     /// What is wrong with that of a stored tenant.
-    pub(crate) fn problem(self, tenant: &TenantRecord) -> Option<Problem> {
-        let wrong = (self.0)(&tenant.metadata).err()?;
-        Some(stored(tenant, &wrong))
+    pub(crate) fn problem(&self, tenant: &TenantRecord) -> Option<Problem> {
+        match self.keys.opened(tenant, self.read) {
+            Ok(Ok(())) => None,
+            Ok(Err(wrong)) => Some(stored(tenant, &wrong)),
+            Err(problem) => Some(problem),
+        }
     }
 }
 

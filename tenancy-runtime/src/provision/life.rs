@@ -86,7 +86,7 @@ impl Provisioner {
             Ok(Some(record)) if !self.is_for(record.id) => Err(Error::NotFound),
             Ok(Some(mut record)) => match step(&mut record) {
                 Ok(()) => {
-                    let saved = self.registry.save(&record, transaction.as_mut()).await;
+                    let saved = self.store(&record, transaction.as_mut()).await;
                     saved.map(|()| record)
                 }
                 Err(error) => Err(error),
@@ -111,6 +111,18 @@ impl Provisioner {
             self.changed(&record.slug).await;
         }
         changed
+    }
+
+    /// Stores an entry as it is now, together with what its metadata needs.
+    pub(super) async fn store(
+        &self,
+        record: &TenantRecord,
+        mut transaction: Option<&mut Transaction>,
+    ) -> Result<()> {
+        if let Some(transaction) = transaction.as_deref_mut() {
+            self.settings.enlist(&record.metadata, transaction).await?;
+        }
+        self.registry.save(record, transaction).await
     }
 
     async fn change_all(

@@ -3,7 +3,7 @@
 //! tenant lives is settled when it is provisioned.
 
 use super::{Provisioner, Tables, detached};
-use crate::db::TenantLogins;
+use crate::db::{TenantLogins, Transaction};
 use crate::error::{Error, Result};
 use crate::isolation::Strategy;
 use crate::tenant::{
@@ -78,7 +78,7 @@ impl Provisioner {
             version: 1,
         };
         let locator = Locator::Database(address.with_own_logins(own), schema);
-        let record = TenantRecord::new(id, new, Some(locator));
+        let record = self.entry(id, new, Some(locator))?;
         self.provision_database(record, Some(logins)).await
     }
 
@@ -118,7 +118,6 @@ impl Provisioner {
         // Fails where the owner is another.
         by.databases()?.state(address).await?;
         by.databases()?.prove(address, schema).await?;
-        let kept = tables.databases()?.pools().own_logins()?;
         let mut transaction = tables.owner()?.begin().await?;
         let locked = self.registry.lock(slug, Some(&mut transaction)).await?;
         let locked = locked.filter(|locked| locked.id == there.id && self.is_for(locked.id));
@@ -131,35 +130,27 @@ impl Provisioner {
         let own = own.ok_or_else(|| Error::internal("its logins are not its own"))?;
         let locator = Locator::Database(address.clone().with_own_logins(own), schema.clone());
         record.locator = Some(locator);
-        kept.keep(&mut transaction, record.id, logins).await?;
-        self.registry.save(&record, Some(&mut transaction)).await?;
+        self.keep_logins(record.id, logins, &mut transaction)
+            .await?;
+        self.store(&record, Some(&mut transaction)).await?;
         transaction.commit().await?;
         self.changed(slug).await;
         tracing::info!(tenant = %slug, "has other logins to its database");
         Ok(record)
     }
 
-    /// Enters a tenant whose database is yet to be made.
-    pub(super) async fn enter(
+    /// Keeps a tenant's logins in the transaction that enters it.
+    pub(super) async fn keep_logins(
         &self,
-        entry: &TenantRecord,
-        logins: Option<&TenantLogins>,
+        tenant: TenantId,
+        logins: &TenantLogins,
+        transaction: &mut Transaction,
     ) -> Result<()> {
-        let (Some(logins), Some((_, tables))) = (logins, &self.data) else {
-            return self.registry.insert(entry, self.max_tenants, None).await;
+        let Some((_, tables)) = &self.data else {
+            return Err(Error::internal("a tenant with a database has no tables"));
         };
         let kept = tables.databases()?.pools().own_logins()?;
-        let mut transaction = tables.owner()?.begin().await?;
-        let inserted = self
-            .registry
-            .insert(entry, self.max_tenants, Some(&mut transaction))
-            .await;
-        if let Err(error) = inserted {
-            transaction.rollback().await?;
-            return Err(error);
-        }
-        kept.keep(&mut transaction, entry.id, logins).await?;
-        transaction.commit().await
+        kept.keep(transaction, tenant, logins).await
     }
 }
 

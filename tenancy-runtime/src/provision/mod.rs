@@ -46,7 +46,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
-use crate::db::{Pool, TenantLogins};
+use crate::db::{Pool, TenantLogins, Transaction};
 use crate::error::{Error, Result};
 use crate::isolation::{Isolation, Strategy};
 use crate::plan::{Catalog, Settings};
@@ -214,15 +214,16 @@ impl Provisioner {
         if let Some(plans) = &self.plans {
             plans.check_new(&new)?;
         }
-        self.settings.check(&new.metadata)?;
         let id = TenantId::generate();
+        // Refused before a place is taken.
+        self.settings.sealed(id, &new.metadata, None)?;
         let Some((isolation, tables)) = &self.data else {
             if logins.is_some() {
                 return Err(Error::InvalidInput(
                     "this application has no database for a tenant to log in to".to_owned(),
                 ));
             }
-            let record = TenantRecord::new(id, new, None);
+            let record = self.entry(id, new, None)?;
             self.registry
                 .insert(&record, self.max_tenants, None)
                 .await?;
@@ -253,6 +254,51 @@ impl Provisioner {
         }
     }
 
+    /// The entry of a new tenant, whose metadata is sealed for it and for no other.
+    fn entry(
+        &self,
+        id: TenantId,
+        new: NewTenant,
+        locator: Option<Locator>,
+    ) -> Result<TenantRecord> {
+        let metadata = self.settings.sealed(id, &new.metadata, None)?;
+        let new = NewTenant { metadata, ..new };
+        Ok(TenantRecord::new(id, new, locator))
+    }
+
+    /// Stores the entry of a new tenant, together with what its metadata needs.
+    async fn enter(&self, record: &TenantRecord, transaction: &mut Transaction) -> Result<()> {
+        self.settings.enlist(&record.metadata, transaction).await?;
+        self.registry
+            .insert(record, self.max_tenants, Some(transaction))
+            .await
+    }
+
+    /// The same in a transaction of its own, with the logins that are the tenant's own.
+    async fn enter_at_once(
+        &self,
+        record: &TenantRecord,
+        logins: Option<&TenantLogins>,
+    ) -> Result<()> {
+        let Some(mut transaction) = self.transaction().await? else {
+            return Err(Error::internal("only a database is made step by step"));
+        };
+        let entered = async {
+            self.enter(record, &mut transaction).await?;
+            match logins {
+                Some(logins) => self.keep_logins(record.id, logins, &mut transaction).await,
+                None => Ok(()),
+            }
+        };
+        match entered.await {
+            Ok(()) => transaction.commit().await,
+            Err(error) => {
+                transaction.rollback().await?;
+                Err(error)
+            }
+        }
+    }
+
     /// Makes a tenant with a place of its own, or in the shared tables.
     async fn provision_anew(
         &self,
@@ -266,7 +312,7 @@ impl Provisioner {
             Strategy::Schema => Locator::dedicated_schema(id),
             Strategy::Database => tables.databases()?.place_for(id)?,
         };
-        let record = TenantRecord::new(id, new, Some(locator));
+        let record = self.entry(id, new, Some(locator))?;
         match strategy {
             Strategy::Database => self.provision_database(record, None).await,
             Strategy::Rls | Strategy::Schema => self.provision_at_once(record, tables).await,
@@ -282,11 +328,7 @@ impl Provisioner {
         let mut transaction = tables.owner()?.begin().await?;
         // The entry first: its unique slug makes a second process wait here
         // until the first has finished, and then refuses it.
-        let inserted = self
-            .registry
-            .insert(&record, self.max_tenants, Some(&mut transaction))
-            .await;
-        if let Err(error) = inserted {
+        if let Err(error) = self.enter(&record, &mut transaction).await {
             transaction.rollback().await?;
             return Err(error);
         }
@@ -312,7 +354,8 @@ impl Provisioner {
     ) -> Result<TenantRecord> {
         let this = self.clone();
         detached(async move {
-            match this.enter(&provisioning(&record), logins.as_ref()).await {
+            let entry = provisioning(&record);
+            match this.enter_at_once(&entry, logins.as_ref()).await {
                 Ok(()) => this.finish_or_undo(&record).await,
                 Err(error @ Error::Conflict(_)) => {
                     let there = this.registry.find(&record.slug).await?;

@@ -2,14 +2,15 @@
 //! whatever that says; and its metadata. In force in every process as any change of its entry is.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use super::Provisioner;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
 use crate::problem::Problem;
-use crate::tenant::{Override, Slug, TenantRecord, TenantStatus, TenantUpdate, check_name};
+use crate::tenant::{
+    Metadata, Override, Slug, TenantRecord, TenantStatus, TenantUpdate, check_name,
+};
 
 impl Provisioner {
     /// Puts a tenant on another plan. Its data stays where it is, and so does what
@@ -42,7 +43,10 @@ impl Provisioner {
         if let Some(plans) = &self.plans {
             plans.check_plan(plan)?;
         }
-        let change = |record: &mut TenantRecord| record.plan = Some(plan.to_owned());
+        let change = |record: &mut TenantRecord| {
+            record.plan = Some(plan.to_owned());
+            Ok(())
+        };
         let record = self.change_settled(slug, change).await?;
         self.limit_again(slug).await?;
         Ok(record)
@@ -113,11 +117,13 @@ impl Provisioner {
         let change = |record: &mut TenantRecord| {
             record.overrides.remove(&feature);
             record.features.remove(&feature);
+            Ok(())
         };
         self.change_settled(slug, change).await
     }
 
-    /// Puts other metadata in the place of a tenant's: a JSON object.
+    /// Puts other metadata in the place of a tenant's: a JSON object. Where it has
+    /// `{"$secret": null}`, the secret that is stored there stays.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -139,10 +145,17 @@ impl Provisioner {
     ///
     /// [`Error::InvalidInput`] for what is none of the application's settings, and
     /// otherwise those of [`set_plan`](Self::set_plan).
-    pub async fn set_metadata(&self, slug: &Slug, metadata: Value) -> Result<TenantRecord> {
-        self.settings.check(&metadata)?;
-        self.change_settled(slug, |record| record.metadata = metadata)
-            .await
+    pub async fn set_metadata(
+        &self,
+        slug: &Slug,
+        metadata: impl Into<Metadata> + Send,
+    ) -> Result<TenantRecord> {
+        let metadata = metadata.into();
+        self.change_settled(slug, |record| {
+            record.metadata = self.settings.sealed(record.id, &metadata, Some(record))?;
+            Ok(())
+        })
+        .await
     }
 
     /// Changes several things of a tenant at once: all of them or none.
@@ -180,17 +193,36 @@ impl Provisioner {
             let mut set = update.overrides.iter().filter(|(_, set)| set.is_some());
             set.try_for_each(|(feature, _)| plans.check_feature(feature))?;
         }
-        if let Some(metadata) = &update.metadata {
-            self.settings.check(&Value::Object(metadata.clone()))?;
-        }
         let plan_changes = update.plan.is_some();
-        let record = self
-            .change_settled(slug, |record| update.apply(record))
-            .await?;
+        let change = |record: &mut TenantRecord| {
+            let mut update = update;
+            if let Some(metadata) = &mut update.metadata {
+                *metadata = self.settings.sealed(record.id, metadata, Some(record))?;
+            }
+            update.apply(record);
+            Ok(())
+        };
+        let record = self.change_settled(slug, change).await?;
         if plan_changes {
             self.limit_again(slug).await?;
         }
         Ok(record)
+    }
+
+    /// Seals the secrets in a tenant's metadata with the first key, as far as they
+    /// open; returns how many those were, and what is wrong with the others.
+    #[cfg(feature = "encryption")]
+    pub(crate) async fn reseal(
+        &self,
+        tenant: &TenantRecord,
+    ) -> Result<(TenantRecord, u64, Vec<Problem>)> {
+        let (mut count, mut problems) = (0, Vec::new());
+        let change = |record: &mut TenantRecord| {
+            (record.metadata, count, problems) = self.settings.resealed(record);
+            Ok(())
+        };
+        let record = self.only(tenant.id).change(&tenant.slug, change).await?;
+        Ok((record, count, problems))
     }
 
     /// What is stored of a tenant and is not as the application declares.
@@ -218,12 +250,11 @@ impl Provisioner {
     async fn change_settled(
         &self,
         slug: &Slug,
-        change: impl FnOnce(&mut TenantRecord),
+        change: impl FnOnce(&mut TenantRecord) -> Result<()>,
     ) -> Result<TenantRecord> {
         self.change(slug, |record| match record.status {
             TenantStatus::Active | TenantStatus::Suspended | TenantStatus::Deleted => {
-                change(record);
-                Ok(())
+                change(record)
             }
             TenantStatus::Provisioning | TenantStatus::Destroying => Err(record.refuse("changed")),
         })

@@ -11,9 +11,10 @@ use crate::model::quoted;
 use crate::problem::Problem;
 
 /// The tables with what the application's role may do there.
-const TABLES: [(&str, &[&str]); 4] = [
+const TABLES: [(&str, &[&str]); 5] = [
     ("secrets", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("secret_keys", &["SELECT", "INSERT", "DELETE"]),
+    ("metadata_keys", &[]),
     ("app_logins", &["SELECT"]),
     ("owner_logins", &[]),
 ];

@@ -25,6 +25,7 @@ const STEPS: &[&str] = &[
     MISSING_SINCE,
     SLUG_ORDER,
     OWN_LOGINS,
+    METADATA_KEYS,
 ];
 
 /// The keys that keep two tenants out of one place.
@@ -245,6 +246,15 @@ const OWN_LOGINS: &str = "
         USING (tenant_id = (select nullif(current_setting('tenancy.tenant_id', true), '')::uuid))
         WITH CHECK
             (tenant_id = (select nullif(current_setting('tenancy.tenant_id', true), '')::uuid))";
+/// The keys that secrets in the metadata of tenants are sealed with, which stay on the
+/// list as long as they are.
+const METADATA_KEYS: &str = "
+    CREATE TABLE tenancy.metadata_keys (
+        tenant_id uuid NOT NULL REFERENCES tenancy.tenants (id) ON DELETE CASCADE,
+        key_id text NOT NULL REFERENCES tenancy.secret_keys (id),
+        PRIMARY KEY (tenant_id, key_id)
+    );
+    CREATE INDEX metadata_keys_key_id_idx ON tenancy.metadata_keys (key_id)";
 
 /// Held while the schema `tenancy` changes, so that of several processes one
 /// changes it.
@@ -267,8 +277,8 @@ pub(super) async fn run(owner: &Pool, app_role: &str) -> Result<()> {
     conn.batch_execute(&format!(
         "REVOKE ALL ON SCHEMA tenancy FROM {role}, PUBLIC; GRANT USAGE ON SCHEMA tenancy TO {role};
          REVOKE ALL ON tenancy.tenants, tenancy.receipts, tenancy.migrations, tenancy.standby,
-             tenancy.secrets, tenancy.secret_keys, tenancy.app_logins, tenancy.owner_logins,
-             tenancy.domains FROM {role}, PUBLIC;
+             tenancy.secrets, tenancy.secret_keys, tenancy.metadata_keys, tenancy.app_logins,
+             tenancy.owner_logins, tenancy.domains FROM {role}, PUBLIC;
          GRANT SELECT ON tenancy.tenants TO {role};
          GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.secrets TO {role};
          GRANT SELECT, INSERT, DELETE ON tenancy.secret_keys TO {role};

@@ -303,7 +303,7 @@ async fn insert(
         .bind::<Nullable<Text>, _>(tenant.plan.as_deref())
         .bind::<Array<Text>, _>(features)
         .bind::<Jsonb, _>(json(&tenant.overrides)?)
-        .bind::<Jsonb, _>(&tenant.metadata)
+        .bind::<Jsonb, _>(&*tenant.metadata)
         .bind::<Timestamptz, _>(tenant.created_at)
         .execute(transaction.conn())
         .await
@@ -311,6 +311,7 @@ async fn insert(
     if inserted == 0 {
         return Err(taken(&tenant.slug));
     }
+    keep_keys(tenant, transaction).await?;
     match max_tenants {
         Some(max) if count(transaction).await? > i64::from(max) => Err(full(max)),
         _ => Ok(()),
@@ -368,19 +369,44 @@ async fn save(tenant: &TenantRecord, transaction: &mut Transaction) -> Result<()
     .bind::<Nullable<Text>, _>(tenant.plan.as_deref())
     .bind::<Array<Text>, _>(features)
     .bind::<Jsonb, _>(json(&tenant.overrides)?)
-    .bind::<Jsonb, _>(&tenant.metadata)
+    .bind::<Jsonb, _>(&*tenant.metadata)
     .bind::<Nullable<Integer>, _>(logins)
     .execute(transaction.conn())
     .await;
     match saved {
         Ok(0) => Err(Error::NotFound),
-        Ok(_) => Ok(()),
+        Ok(_) => keep_keys(tenant, transaction).await,
         // No other key can be hurt.
         Err(diesel::result::Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
             Err(taken(&tenant.slug))
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Notes which keys the secrets in the metadata need, so that none of them is taken off
+/// the list as long as they do.
+async fn keep_keys(tenant: &TenantRecord, transaction: &mut Transaction) -> Result<()> {
+    let keys: Vec<String> = tenant.metadata.keys().into_keys().collect();
+    diesel::sql_query(
+        "WITH gone AS (DELETE FROM tenancy.metadata_keys \
+             WHERE tenant_id = $1 AND key_id <> ALL ($2)) \
+         INSERT INTO tenancy.metadata_keys (tenant_id, key_id) \
+         SELECT $1, key_id FROM unnest($2) AS key_id ON CONFLICT DO NOTHING",
+    )
+    .bind::<SqlUuid, _>(tenant.id.as_uuid())
+    .bind::<Array<Text>, _>(keys)
+    .execute(transaction.conn())
+    .await
+    .map_err(|error| match error {
+        // Somebody took the key off the list in this very moment, and the next attempt
+        // puts it there again.
+        diesel::result::Error::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
+            Error::unavailable(error)
+        }
+        error => error.into(),
+    })?;
+    Ok(())
 }
 
 async fn remove(
@@ -480,7 +506,7 @@ impl TryFrom<Row> for TenantRecord {
             plan: row.plan,
             features: row.features.into_iter().collect::<BTreeSet<_>>(),
             overrides,
-            metadata: row.metadata,
+            metadata: row.metadata.into(),
             created_at: row.created_at,
         })
     }

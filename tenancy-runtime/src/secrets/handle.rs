@@ -65,14 +65,9 @@ impl TenantSecrets {
     /// tenant was destroyed meanwhile, and those of the database.
     pub async fn set(&self, name: &str, secret: SecretString) -> Result<()> {
         let name = SecretName::parse(name)?;
-        let wrong = match secret.expose_secret().len() {
-            0 => "is empty: remove it instead".to_owned(),
-            length if length > LONGEST => {
-                format!("has {length} bytes, and {LONGEST} are the most")
-            }
-            _ => return self.store.put(&name, &secret).await,
-        };
-        Err(Error::InvalidInput(format!("the secret `{name}` {wrong}")))
+        checked(&secret)
+            .map_err(|wrong| Error::InvalidInput(format!("the secret `{name}` {wrong}")))?;
+        self.store.put(&name, &secret).await
     }
 
     /// Removes a secret; tells whether there was one.
@@ -91,6 +86,18 @@ impl TenantSecrets {
     /// Those of the database.
     pub async fn names(&self) -> Result<Vec<String>> {
         self.store.names().await
+    }
+}
+
+/// Refuses what is too short or too long for a secret, in words that go on from its
+/// name.
+pub(super) fn checked(secret: &SecretString) -> Result<(), String> {
+    match secret.expose_secret().len() {
+        0 => Err("is empty: remove it instead".to_owned()),
+        length if length > LONGEST => {
+            Err(format!("has {length} bytes, and {LONGEST} are the most"))
+        }
+        _ => Ok(()),
     }
 }
 

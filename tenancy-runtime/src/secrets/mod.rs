@@ -21,17 +21,27 @@
 //! every ring, then [`Secrets::rotate`] re-encrypts what is left, and then the
 //! old one is taken away.
 //!
+//! What belongs to a tenant's settings lies in its metadata, and there a
+//! [`SecretSetting`] is what is encrypted (`metadata`, `setting`): `{"$secret": …}`, by
+//! the same cipher and keys, authenticated with the tenant and its place. It comes
+//! with the tenant from memory, sealed, and opens where the settings are read, so that
+//! a handler that needs it asks nobody. The entry of a tenant is the owner's to
+//! change, and so are these. The keys that an entry needs are noted beside it, in
+//! `tenancy.metadata_keys`, by which they stay on the list.
+//!
 //! The logins that tenants have of their own to their databases are encrypted in the
-//! same way and beside them (`logins`).
+//! same way, in two tables beside the secrets (`logins`).
 
 mod extract;
 mod handle;
 mod keys;
 mod logins;
+mod metadata;
 mod name;
 mod ring;
 mod rotate;
 mod seal;
+mod setting;
 mod store;
 
 use std::sync::Arc;
@@ -49,8 +59,10 @@ pub(crate) use extract::Configured;
 pub use handle::TenantSecrets;
 pub(crate) use keys::verify;
 pub(crate) use logins::KeptLogins;
+pub(crate) use metadata::MetadataKeys;
 pub use ring::{InvalidKeyRing, KeyRing};
 pub use rotate::Rotation;
+pub use setting::SecretSetting;
 use store::Store;
 
 /// The secrets of all tenants, and the keys that they are encrypted with. Cheap
@@ -118,11 +130,14 @@ impl std::fmt::Debug for Secrets {
 
 /// Why there are no secrets.
 pub(crate) fn not_configured() -> Error {
+    missing().into()
+}
+
+fn missing() -> Problem {
     Problem::new(
         "TENANCY_ENCRYPTION_KEY",
         "is not set, and tenants' secrets are encrypted before they are stored",
         "make a key with the subcommand `secrets generate-key` and set it to that; an application \
          without a database keeps no secrets",
     )
-    .into()
 }

@@ -6,7 +6,7 @@ use super::name::SecretName;
 use super::store::Store;
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::tenant::Slug;
+use crate::tenant::{Metadata, Slug, TenantRecord};
 
 /// How many secrets are re-encrypted at a time.
 const BATCH: u32 = 50;
@@ -31,11 +31,12 @@ pub struct Rotation {
 impl Secrets {
     /// Re-encrypts what other keys than the first have encrypted, in small batches,
     /// while others read and write. Cut off anywhere, it goes on from there when it
-    /// is called again. Logins that tenants have of their own are the owner's to
-    /// re-encrypt (`TENANCY_OWNER_DATABASE_URL`). `progress` hears of each tenant with secrets to re-encrypt
+    /// is called again. `progress` hears of each tenant with secrets to re-encrypt
     /// and how many were by then.
     ///
-    /// A secret that does not decrypt stays as it is and stops no other.
+    /// A secret that does not decrypt stays as it is and stops no other. Those in the
+    /// metadata of tenants, and logins of their own, are the owner's to change: without
+    /// its login they stay as they are, and each such tenant is a problem.
     ///
     /// # Errors
     ///
@@ -50,7 +51,8 @@ impl Secrets {
                 rotation.logins(&self.logins, &store).await?;
                 used = store.keys().await?;
             }
-            for (key, secrets) in used {
+            let metadata = self.reseal(&tenant, &mut rotation, &mut progress).await?;
+            for (key, secrets) in used.into_iter().chain(metadata.keys()) {
                 *rotation.in_use.entry(key).or_default() += secrets;
             }
         }
@@ -66,7 +68,8 @@ impl Secrets {
     pub async fn keys_in_use(&self) -> Result<BTreeMap<String, u64>> {
         let mut all = BTreeMap::new();
         for tenant in self.provisioner.all().await? {
-            for (key, secrets) in self.store(&tenant).keys().await? {
+            let named = self.store(&tenant).keys().await?;
+            for (key, secrets) in named.into_iter().chain(tenant.metadata.keys()) {
                 *all.entry(key).or_default() += secrets;
             }
         }
@@ -74,8 +77,47 @@ impl Secrets {
     }
 }
 
+impl Secrets {
+    /// The same for the secrets in a tenant's metadata, which it returns as it is
+    /// stored by then.
+    async fn reseal(
+        &self,
+        tenant: &TenantRecord,
+        rotation: &mut Rotation,
+        progress: &mut impl FnMut(&Slug, u64),
+    ) -> Result<Metadata> {
+        let first = self.ring().encrypting().id();
+        let keys = tenant.metadata.keys();
+        if keys.keys().all(|key| key == first) {
+            return Ok(tenant.metadata.clone());
+        }
+        if !self.provisioner.can_change() {
+            rotation.tell(Problem::new(
+                format!("the metadata of the tenant `{}`", tenant.slug),
+                "has secrets that another key than the first has encrypted, and only the owner \
+                 changes it",
+                "run the subcommand `secrets rotate` with TENANCY_OWNER_DATABASE_URL set",
+            ));
+            return Ok(tenant.metadata.clone());
+        }
+        match self.provisioner.reseal(tenant).await {
+            Ok((tenant, count, problems)) => {
+                rotation.rewritten += count;
+                problems
+                    .into_iter()
+                    .for_each(|problem| rotation.tell(problem));
+                progress(&tenant.slug, rotation.rewritten);
+                Ok(tenant.metadata)
+            }
+            // It was destroyed meanwhile, or renamed: then its keys stay listed.
+            Err(Error::NotFound) => Ok(tenant.metadata.clone()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 impl Rotation {
-    fn problem(&mut self, problem: Problem) {
+    fn tell(&mut self, problem: Problem) {
         if self.problems.len() < TOLD {
             self.problems.push(problem);
         }
@@ -85,7 +127,7 @@ impl Rotation {
         match logins.rotate(store.tenant).await? {
             Ok(true) => self.rewritten += 1,
             Ok(false) => {}
-            Err(problem) => self.problem(problem),
+            Err(problem) => self.tell(problem),
         }
         Ok(())
     }
@@ -106,7 +148,7 @@ impl Rotation {
                         let sealed = store.sealed(&name, &value);
                         anew.push((row, sealed));
                     }
-                    Err(problem) => self.problem(problem),
+                    Err(problem) => self.tell(problem),
                 }
             }
             if !anew.is_empty() {

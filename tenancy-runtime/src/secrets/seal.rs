@@ -24,6 +24,8 @@ const TAG: usize = 16;
 pub(super) enum About<'a> {
     /// The secret of this name of this tenant.
     Secret(TenantId, &'a SecretName),
+    /// The secret at this place in the metadata of this tenant.
+    Metadata(TenantId, &'a str),
     /// The key itself: a proof of which key it is.
     Key,
     /// A login to this tenant's database.
@@ -90,28 +92,22 @@ impl About<'_> {
     /// What is authenticated beside the value. No two are the same: what has no
     /// length of its own comes last, or with its length before it.
     fn bytes(self, key: &Key) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        match self {
-            Self::Secret(tenant, _) => {
-                bytes.push(0);
-                bytes.extend(tenant.as_uuid().as_bytes());
-            }
-            Self::Key => bytes.push(1),
-            Self::Login(tenant, login) => {
-                bytes.push(match login {
-                    Login::App => 3,
-                    Login::Owner => 4,
-                });
-                bytes.extend(tenant.as_uuid().as_bytes());
-            }
+        let (kind, tenant, rest) = match self {
+            Self::Secret(tenant, name) => (0, Some(tenant), name.as_str()),
+            Self::Key => (1, None, ""),
+            Self::Metadata(tenant, place) => (2, Some(tenant), place),
+            Self::Login(tenant, Login::App) => (3, Some(tenant), ""),
+            Self::Login(tenant, Login::Owner) => (4, Some(tenant), ""),
+        };
+        let mut bytes = vec![kind];
+        if let Some(tenant) = tenant {
+            bytes.extend(tenant.as_uuid().as_bytes());
         }
         let id = key.id().as_bytes();
         // An id has 32 bytes at most.
         bytes.push(u8::try_from(id.len()).unwrap_or(u8::MAX));
         bytes.extend(id);
-        if let Self::Secret(_, name) = self {
-            bytes.extend(name.as_str().as_bytes());
-        }
+        bytes.extend(rest.as_bytes());
         bytes
     }
 }
@@ -189,8 +185,20 @@ mod tests {
             About::Secret(other, &smtp),
             About::Secret(one, &longer),
             About::Key,
+            About::Metadata(one, "smtp"),
         ] {
             assert_eq!(opened(a, moved, &sealed), None, "{moved:?}");
+        }
+        let about = About::Metadata(one, "/mail/smtp");
+        let in_metadata = seal(a, about, "hunter2".as_bytes());
+        assert_eq!(opened(a, about, &in_metadata).as_deref(), Some("hunter2"));
+        for moved in [
+            About::Metadata(other, "/mail/smtp"),
+            About::Metadata(one, "/mail"),
+            About::Secret(one, &smtp),
+            About::Key,
+        ] {
+            assert_eq!(opened(a, moved, &in_metadata), None, "{moved:?}");
         }
         // What one id and one name have together is no other two's: "a" and
         // "bsmtp", "ab" and "smtp".

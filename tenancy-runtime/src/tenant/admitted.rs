@@ -6,24 +6,37 @@ use serde::ser::{Serialize, Serializer};
 use super::{Slug, TenantId, TenantRecord};
 use crate::isolation::Strategy;
 use crate::plan::{Feature, OnPlan};
+use crate::secrets::MetadataKeys;
 
 /// A tenant that was resolved **and** admitted: the only key to a connection.
 ///
 /// There is no way to make one but through
 /// [`Admission`](crate::admit::Admission). Cheap to clone. It shows what the
 /// registry said when the tenant was admitted; as JSON it is its record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Tenant {
     record: Arc<TenantRecord>,
     /// None where the application declares no plans.
     plan: Option<OnPlan>,
+    /// What opens the secrets in its metadata.
+    keys: MetadataKeys,
 }
+
+/// What the registry said of them, and their plans.
+impl PartialEq for Tenant {
+    fn eq(&self, other: &Self) -> bool {
+        self.record == other.record && self.plan == other.plan
+    }
+}
+
+impl Eq for Tenant {}
 
 impl Tenant {
     pub(crate) fn admitted(record: impl Into<Arc<TenantRecord>>) -> Self {
         Self {
             record: record.into(),
             plan: None,
+            keys: MetadataKeys::default(),
         }
     }
 
@@ -31,6 +44,16 @@ impl Tenant {
     pub(crate) fn on(mut self, plan: Option<OnPlan>) -> Self {
         self.plan = plan;
         self
+    }
+
+    /// With keys to the secrets in its metadata.
+    pub(crate) fn with_keys(mut self, keys: &MetadataKeys) -> Self {
+        self.keys = keys.clone();
+        self
+    }
+
+    pub(crate) fn keys(&self) -> &MetadataKeys {
+        &self.keys
     }
 
     /// Identity, never reused.

@@ -7,6 +7,7 @@ mod admitted;
 mod id;
 mod life;
 mod locator;
+mod metadata;
 mod overrides;
 mod receipt;
 mod record;
@@ -21,6 +22,10 @@ pub use locator::{
     DatabaseAddress, DatabaseName, InvalidDatabaseName, InvalidHost, InvalidSchemaName, Locator,
     SchemaName,
 };
+pub(crate) use metadata::MARK;
+pub use metadata::Metadata;
+#[cfg(feature = "encryption")]
+pub(crate) use metadata::{Sealed, shown};
 pub use overrides::{Override, Overrides};
 pub use receipt::Receipt;
 pub(crate) use record::check_name;

@@ -3,9 +3,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{InvalidSlug, Locator, Overrides, Slug, TenantId, TenantStatus};
+use super::{InvalidSlug, Locator, Metadata, Overrides, Slug, TenantId, TenantStatus};
 use crate::error::Error;
 use crate::isolation::Strategy;
 use crate::problem::shown;
@@ -33,10 +33,10 @@ pub struct TenantRecord {
     pub features: BTreeSet<String>,
     /// The features it was granted or refused since, whatever its plan says.
     pub overrides: Overrides,
-    /// What the application keeps with the tenant, as a JSON object: see
-    /// [`TenantConfig`](crate::http::TenantConfig). It is in the answers of
-    /// [operators' routes](crate::admin) and no others.
-    pub metadata: Value,
+    /// What the application keeps with the tenant, as a JSON object whose secrets are
+    /// sealed: see [`TenantConfig`](crate::http::TenantConfig). It is in the answers of
+    /// [operators' routes](crate::admin), as it may be seen, and no others.
+    pub metadata: Metadata,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
 }
@@ -112,7 +112,7 @@ pub struct NewTenant {
     /// The features the tenant starts with.
     pub features: BTreeSet<String>,
     /// What the application keeps with the tenant: a JSON object, empty unless set.
-    pub metadata: Value,
+    pub metadata: Metadata,
     /// The strategy for this tenant; `None` leaves it to the application's isolation.
     pub strategy: Option<Strategy>,
 }
@@ -162,7 +162,7 @@ impl NewTenant {
     /// Sets what the application keeps with the tenant, a JSON object.
     #[must_use]
     pub fn metadata(mut self, metadata: impl Into<Value>) -> Self {
-        self.metadata = metadata.into();
+        self.metadata = Metadata::from(metadata.into());
         self
     }
 
@@ -198,7 +198,7 @@ impl From<Slug> for NewTenant {
             slug,
             plan: None,
             features: BTreeSet::new(),
-            metadata: Value::Object(Map::new()),
+            metadata: Metadata::default(),
             strategy: None,
         }
     }
@@ -215,7 +215,7 @@ struct Sent {
     #[serde(default)]
     features: BTreeSet<String>,
     #[serde(default)]
-    metadata: Map<String, Value>,
+    metadata: Metadata,
 }
 
 impl From<Sent> for NewTenant {
@@ -224,7 +224,7 @@ impl From<Sent> for NewTenant {
         new.name = sent.name.unwrap_or(new.name);
         new.plan = sent.plan;
         new.features = sent.features;
-        new.metadata = sent.metadata.into();
+        new.metadata = sent.metadata;
         new
     }
 }

@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 
 use chrono::Utc;
 use serde::{Deserialize, Deserializer};
+#[cfg(feature = "openapi")]
 use serde_json::{Map, Value};
 
-use super::{Override, TenantRecord, check_name};
+use super::{Metadata, Override, TenantRecord, check_name};
 use crate::error::{Error, Result};
 
 /// What is to change of a tenant; what is not named stays as it is.
@@ -32,12 +33,14 @@ pub struct TenantUpdate {
     )]
     pub plan: Option<String>,
     /// What the application keeps with the tenant, all of it: a JSON object.
+    /// `{"$secret": "…"}` in it is a secret, and `{"$secret": null}` keeps the one that
+    /// is stored there.
     #[serde(deserialize_with = "given")]
     #[cfg_attr(
         feature = "openapi",
         schemars(with = "Map<String, Value>", skip_serializing_if = "Option::is_none")
     )]
-    pub metadata: Option<Map<String, Value>>,
+    pub metadata: Option<Metadata>,
     /// By feature, whether the tenant is granted it or refused it whatever its plan
     /// says, and until when; `null` leaves it to the plan again.
     pub overrides: BTreeMap<String, Option<Override>>,
@@ -86,7 +89,7 @@ impl TenantUpdate {
             record.plan = self.plan;
         }
         if let Some(metadata) = self.metadata {
-            record.metadata = metadata.into();
+            record.metadata = metadata;
         }
         for (feature, exception) in self.overrides {
             match exception {

@@ -4,6 +4,7 @@
 mod commands;
 mod kept;
 mod logins;
+mod metadata;
 mod rotated;
 
 use integration::http::{Answer, Caller};

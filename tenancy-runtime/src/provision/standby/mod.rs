@@ -171,10 +171,8 @@ impl Provisioner {
         let locator = taken.locator()?;
         // Before the entry, for which others may wait.
         place::make_up_to_date(tables, transaction, &locator).await?;
-        let record = TenantRecord::new(taken.tenant_id()?, new, Some(locator));
-        self.registry
-            .insert(&record, self.max_tenants, Some(transaction))
-            .await?;
+        let record = self.entry(taken.tenant_id()?, new, Some(locator))?;
+        self.enter(&record, transaction).await?;
         self.limit_new(transaction, &record).await?;
         Ok(record)
     }

@@ -234,7 +234,8 @@ impl Stored {
             plan,
             features,
             overrides,
-            metadata,
+            // With its secrets as they are stored.
+            metadata: Value::clone(&metadata),
             created_at,
         }
     }
@@ -253,7 +254,7 @@ impl Stored {
             plan: self.plan,
             features: self.features,
             overrides: self.overrides,
-            metadata: self.metadata,
+            metadata: self.metadata.into(),
             created_at: self.created_at,
         })
     }
