@@ -256,6 +256,7 @@ async fn what_guards_the_secrets_is_named_and_mended_by_the_remedy() {
         format!("GRANT TRUNCATE ON tenancy.secrets TO {app}"),
         format!("GRANT UPDATE (proof) ON tenancy.secret_keys TO {app}"),
         format!("REVOKE DELETE ON tenancy.secrets FROM {app}"),
+        format!("GRANT DELETE ON tenancy.metadata_keys TO {app}"),
     ] {
         database.sabotage(&sabotage).await;
         let problems = vault.tenancy.verify().await.unwrap();
