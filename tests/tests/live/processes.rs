@@ -167,7 +167,7 @@ async fn a_connection_that_is_cut_is_made_again_and_the_gap_is_told() {
         events.publish("said", &1).await.expect("published");
         assert_eq!(heard(&mut here).await, 1);
         assert_eq!(heard(&mut there).await, 1);
-        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        let cut = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
              WHERE application_name = 'tenancy events' AND datname = current_database()";
         database.sabotage(cut).await;
         // What is published now is in time for this process only.
