@@ -144,7 +144,7 @@ async fn a_process_that_is_told_to_stop_says_so_and_waits_for_nobody() {
     assert_eq!((one.0, other.0), (restart.clone(), restart));
     // As if it were complete: a client comes back, elsewhere.
     let text = stream.text().await.expect("an end in order");
-    assert!(text.contains("retry: 2000"), "{text}");
+    assert!(text.contains("retry: "), "{text}");
     let status = tokio::time::timeout(Duration::from_secs(20), there.child.wait()).await;
     assert!(status.expect("an end").expect("a status").success());
     let took = start.elapsed();
