@@ -56,17 +56,20 @@ impl Revocation {
     /// Waits until the tenant may be served no longer: milliseconds after it was
     /// suspended, two seconds where changes are not notified. Safe to drop.
     pub async fn revoked(&self) {
-        self.asking(&AtomicBool::new(false)).await;
+        // However it ends, that is the end.
+        let _ = self.asking(&AtomicBool::new(false)).await;
     }
 
     /// The same; `asks` is true while the tenant is looked up, and so while nobody
     /// knows whether it may be served. What was not read for long, and then is, sends
-    /// nothing before that is known.
-    pub(crate) async fn asking(&self, asks: &AtomicBool) {
-        if let Err(unknown) = self.ended(asks).await {
+    /// nothing before that is known. It is an error where nobody could say for too long.
+    pub(crate) async fn asking(&self, asks: &AtomicBool) -> Result<()> {
+        let ended = self.ended(asks).await;
+        if let Err(unknown) = &ended {
             let tenant = self.tenant.slug();
             tracing::debug!(%tenant, %unknown, "ended, as nobody says whether it is active");
         }
+        ended
     }
 
     /// The same, with the error where that was the end.
@@ -129,7 +132,7 @@ impl Revocation {
         let shared = Arc::clone(&asks);
         let revoked = async move { self.asking(&shared).await };
         // A change is seen whatever else the connection's task has done before.
-        let revoked: BoxFuture<'static, ()> = Box::pin(unconstrained(revoked));
+        let revoked: BoxFuture<'static, Result<()>> = Box::pin(unconstrained(revoked));
         let revoked = Some(revoked);
         Body::new(Guarded {
             body,
@@ -160,7 +163,7 @@ impl Standing for TenantCache {
 struct Guarded {
     body: Body,
     /// `None` when it has ended the body.
-    revoked: Option<BoxFuture<'static, ()>>,
+    revoked: Option<BoxFuture<'static, Result<()>>>,
     asks: Arc<AtomicBool>,
 }
 
@@ -175,9 +178,10 @@ impl HttpBody for Guarded {
         let Some(revoked) = &mut self.revoked else {
             return Poll::Ready(None);
         };
-        if revoked.as_mut().poll(context).is_ready() {
+        if let Poll::Ready(ended) = revoked.as_mut().poll(context) {
             self.revoked = None;
-            return Poll::Ready(Some(Err(axum::Error::new(Error::TenantInactive))));
+            let why = ended.err().unwrap_or(Error::TenantInactive);
+            return Poll::Ready(Some(Err(axum::Error::new(why))));
         }
         if self.asks.load(Ordering::Acquire) {
             return Poll::Pending;

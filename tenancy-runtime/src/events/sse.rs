@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
@@ -15,8 +16,10 @@ use crate::error::Result;
 /// connection for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// After how long a client comes back whose stream has ended.
-const RETRY: Duration = Duration::from_secs(2);
+/// After how long a client comes back at the earliest whose stream has ended, and how
+/// much later at the latest: all those of a process that stops end at once.
+const RETRY: Duration = Duration::from_secs(1);
+const SPREAD: Duration = Duration::from_secs(2);
 
 /// The answer that streams a tenant's events to a client, as [server-sent events]:
 /// each with its id, its kind and its JSON. `missed` (`{"count": 3}`, or `null` where
@@ -44,7 +47,7 @@ impl IntoResponse for EventStream {
             Ok(has_place) => has_place,
             Err(refused) => return refused.into_response(),
         };
-        let first = sse::Event::default().retry(RETRY).comment("");
+        let first = sse::Event::default().retry(retry()).comment("");
         let events = subscription.map(move |delivery| {
             // Kept for as long as the answer streams.
             let _ = &place;
@@ -60,6 +63,12 @@ impl IntoResponse for EventStream {
         );
         ([unbuffered], answer).into_response()
     }
+}
+
+/// Another one for each client. The hasher's keys are as random as this has to be.
+fn retry() -> Duration {
+    let part = f64::from(RandomState::new().hash_one(()) as u32) / f64::from(u32::MAX);
+    RETRY + SPREAD.mul_f64(part)
 }
 
 fn frame(delivery: Delivery) -> sse::Event {

@@ -22,10 +22,24 @@ use crate::tenant::TenantId;
 pub enum End {
     /// The tenant may be served no longer: it was suspended, deleted or renamed.
     Revoked,
+    /// Nobody can say whether the tenant may be served, and could not for as long as
+    /// requests are served meanwhile (`TENANCY_CACHE_OUTAGE_LIMIT`).
+    Unknown,
     /// The process stops.
     Stopping,
     /// The subscriber was too slow, and wanted [`Overflow::Close`].
     Overflow,
+}
+
+impl End {
+    /// What the end of a revocation's [`asking`](Revocation::asking) is to what goes by
+    /// it.
+    pub(super) fn of(asked: &Result<()>) -> Self {
+        match asked {
+            Ok(()) => Self::Revoked,
+            Err(_) => Self::Unknown,
+        }
+    }
 }
 
 /// The events of one tenant from now on: a `Stream` of [`Delivery`]. It ends when the
@@ -57,7 +71,7 @@ impl Subscription {
         let shared = Arc::clone(&asks);
         let over = Box::pin(unconstrained(async move {
             tokio::select! {
-                () = revocation.asking(&shared) => End::Revoked,
+                asked = revocation.asking(&shared) => End::of(&asked),
                 () = stay.over() => End::Stopping,
             }
         }));

@@ -74,6 +74,38 @@ async fn a_suspension_that_nobody_tells_of_ends_them_within_the_bound() {
     suspension_ends(&[("TENANCY_PREPARED_STATEMENTS", "false")], UNTOLD, false).await;
 }
 
+/// An outage is no suspension: who is told to come again does, and who is refused by
+/// policy does not. The twins are above.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_ends_sockets_with_the_word_to_try_again() {
+    let database = Database::empty().await;
+    let vars = [
+        ("TENANCY_POOL_TIMEOUT", "0.5"),
+        ("TENANCY_CACHE_OUTAGE_LIMIT", "2"),
+    ];
+    let served = Served::start(app(), &database, &vars).await;
+    database.listening(1).await;
+    let events = events_of(&served, A).await;
+    let mut subscription = events.subscribe().await;
+    let mut socket = Client::open(served.site.address, A, "/live").await;
+    let mut orders = Client::open(served.site.address, A, "/orders").await;
+    until_heard(&events, &mut socket).await;
+    // The registry does not answer, and what is remembered is to be looked up anew.
+    let holder = database.raw_superuser().await;
+    let lock = "BEGIN; LOCK TABLE tenancy.tenants IN ACCESS EXCLUSIVE MODE";
+    holder.batch_execute(lock).await.expect("locked");
+    let forget = database
+        .superuser
+        .batch_execute("NOTIFY tenancy_tenants, ''");
+    forget.await.expect("told");
+    let subscribed = async { while subscription.next().await.is_some() {} };
+    let ((end, _), (held, _), ()) = tokio::join!(socket.end(), orders.end(), subscribed);
+    let away = Some((1_013, "unavailable".to_owned()));
+    assert_eq!((end, held), (away.clone(), away));
+    assert_eq!(heard(&mut subscription).await["ended"], "Some(Unknown)");
+    holder.batch_execute("COMMIT").await.expect("free again");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rename_ends_what_came_by_the_old_name() {
     let database = Database::empty().await;
@@ -101,7 +133,7 @@ async fn a_stream_that_does_not_read_gets_nothing_of_what_comes_after() {
         let mut stream = TcpStream::connect(served.site.address).await.expect("open");
         let request = format!("GET /events HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: {tenant}\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("sent");
-        received(&mut stream, "retry: 2000").await;
+        received(&mut stream, "retry: ").await;
         let events = events_of(&served, tenant).await;
         let start = Instant::now();
         while of_all.kept_bytes() < kept {

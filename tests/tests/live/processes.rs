@@ -144,7 +144,7 @@ async fn a_process_that_is_told_to_stop_says_so_and_waits_for_nobody() {
     assert_eq!((one.0, other.0), (restart.clone(), restart));
     // As if it were complete: a client comes back, elsewhere.
     let text = stream.text().await.expect("an end in order");
-    assert!(text.contains("retry: 2000"), "{text}");
+    assert!(text.contains("retry: "), "{text}");
     let status = tokio::time::timeout(Duration::from_secs(20), there.child.wait()).await;
     assert!(status.expect("an end").expect("a status").success());
     let took = start.elapsed();
@@ -167,7 +167,7 @@ async fn a_connection_that_is_cut_is_made_again_and_the_gap_is_told() {
         events.publish("said", &1).await.expect("published");
         assert_eq!(heard(&mut here).await, 1);
         assert_eq!(heard(&mut there).await, 1);
-        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        let cut = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
              WHERE application_name = 'tenancy events' AND datname = current_database()";
         database.sabotage(cut).await;
         // What is published now is in time for this process only.

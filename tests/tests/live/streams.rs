@@ -36,7 +36,7 @@ async fn a_stream_has_ids_kinds_and_a_word_for_what_is_missing() {
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
     assert_eq!(stream.headers()["cache-control"], "no-cache");
     assert_eq!(stream.headers()["x-accel-buffering"], "no");
-    until(&mut stream, "retry: 2000\n").await;
+    until(&mut stream, "\n\n").await;
     let events = events_of(&served, A).await;
     let said = json!({ "text": "two\nlines" });
     events
@@ -70,4 +70,26 @@ async fn a_stream_has_ids_kinds_and_a_word_for_what_is_missing() {
         more.contains("event: missed\ndata: {\"count\":null}"),
         "{more}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_whose_streams_end_together_come_back_one_after_the_other() {
+    let database = Database::empty().await;
+    let served = Served::start(app(), &database, &[]).await;
+    let url = format!("http://{}/events", served.site.address);
+    let mut times = Vec::new();
+    for _ in 0..8 {
+        let stream = reqwest::Client::new().get(&url).header("x-tenant-id", A);
+        let mut stream = stream.send().await.expect("a stream");
+        let first = until(&mut stream, "\n\n").await;
+        let told = first.lines().find_map(|line| line.strip_prefix("retry: "));
+        times.push(told.expect("a time").parse::<u32>().expect("milliseconds"));
+    }
+    assert!(
+        times.iter().all(|time| (1_000..=3_000).contains(time)),
+        "{times:?}"
+    );
+    times.sort_unstable();
+    times.dedup();
+    assert!(times.len() > 4, "{times:?}");
 }

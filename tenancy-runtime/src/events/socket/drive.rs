@@ -100,9 +100,10 @@ where
     let Terms {
         revocation, stay, ..
     } = terms;
+    let asks = AtomicBool::new(false);
     let mut revoked = pin!(async {
         let end = tokio::select! {
-            () = revocation.revoked() => End::Revoked,
+            asked = revocation.asking(&asks) => End::of(&asked),
             () = stay.over() => End::Stopping,
         };
         Over::Refused(Ending::of_end(end))

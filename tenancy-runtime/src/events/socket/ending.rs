@@ -27,6 +27,7 @@ impl Ending {
     pub(super) fn of_end(end: End) -> Self {
         match end {
             End::Revoked => Self::of_error(&Error::TenantInactive),
+            End::Unknown => Self::new(close_code::AGAIN, "unavailable"),
             End::Stopping => Self::new(close_code::RESTART, "restart"),
             End::Overflow => Self::new(close_code::AGAIN, "too_slow"),
         }
@@ -91,6 +92,8 @@ mod tests {
         assert_eq!(of(Error::InvalidInput("x".to_owned())).code, 1007);
         assert_eq!(of(Error::TenantInactive), Ending::of_end(End::Revoked));
         assert_eq!(Ending::of_end(End::Revoked).code, 1008);
+        assert_eq!(of(Error::unavailable("x")), Ending::of_end(End::Unknown));
+        assert_eq!(Ending::of_end(End::Unknown).code, 1013);
         assert_eq!(Ending::of_end(End::Stopping).code, 1012);
         assert_eq!(Ending::of_end(End::Overflow).code, 1013);
         assert_eq!(of(Error::unavailable("hunter2")).code, 1013);
