@@ -10,8 +10,8 @@
 //!
 //! Beside that way stand [`model`] (tables and their DDL), [`plan`] (features, rates),
 //! [`provision`] (a tenant's life), `domains` (those that tenants bring), [`system`] (work
-//! across tenants), [`jobs`] (work of a tenant's beside requests), `secrets` (what is kept
-//! for a tenant, encrypted), `redis` (a connection that all requests share), [`events`]
+//! across tenants), [`jobs`] (work of a tenant's beside requests), `sealing` (keys and their
+//! cipher), `secrets` (what is kept for a tenant, encrypted), `redis` (a connection that all requests share), [`events`]
 //! (what is told to those who listen), [`admin`] (operators' routes), `openapi` (what a
 //! program is told of the routes), [`config`], the management commands, and
 //! [`app`], which wires everything.
@@ -46,11 +46,9 @@ pub mod provision;
 mod redis;
 pub mod registry;
 pub mod resolve;
+mod sealing;
 #[cfg(feature = "encryption")]
 pub mod secrets;
-#[cfg(not(feature = "encryption"))]
-#[path = "secrets/without.rs"]
-mod secrets;
 pub mod system;
 pub mod tenant;
 #[cfg(feature = "testing")]

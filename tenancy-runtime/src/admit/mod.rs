@@ -24,7 +24,7 @@ use crate::limit::Limits;
 use crate::plan::Catalog;
 use crate::registry::TenantCache;
 use crate::resolve::{Candidate, Resolver};
-use crate::secrets::MetadataKeys;
+use crate::sealing::MetadataKeys;
 use crate::tenant::{Slug, Tenant, TenantRecord, TenantStatus};
 
 pub use crate::http::TenantUse;

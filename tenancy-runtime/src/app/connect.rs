@@ -28,7 +28,7 @@ use crate::registry::{
     CacheSettings, MemoryRegistry, PostgresRegistry, Shared, TenantCache, TenantRegistry,
 };
 use crate::resolve::Chain;
-use crate::secrets::MetadataKeys;
+use crate::sealing::MetadataKeys;
 #[cfg(feature = "encryption")]
 use crate::secrets::{KeptLogins, Secrets};
 use crate::system::SystemAccess;

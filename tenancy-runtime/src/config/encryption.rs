@@ -4,7 +4,7 @@ use super::read::Reader;
 use super::variables::ENCRYPTION_KEY;
 use crate::problem::Problem;
 #[cfg(feature = "encryption")]
-use crate::secrets::KeyRing;
+use crate::sealing::KeyRing;
 
 /// The ring, which is never shown.
 #[cfg(feature = "encryption")]
@@ -23,7 +23,7 @@ pub(super) fn read(reader: &mut Reader, with_database: bool) -> Option<KeyRing> 
         Err(wrong) => {
             reader.problem(Problem::new(
                 ENCRYPTION_KEY.name,
-                crate::secrets::InvalidKeyRing::to_string(&wrong),
+                crate::sealing::InvalidKeyRing::to_string(&wrong),
                 "write id:key, where the key is 32 bytes in base64, with commas between several; \
                  the subcommand `secrets generate-key` makes one",
             ));

@@ -38,7 +38,7 @@ use crate::isolation::Isolation;
 use crate::problem::Problem;
 use crate::resolve::Resolution;
 #[cfg(feature = "encryption")]
-use crate::secrets::KeyRing;
+use crate::sealing::KeyRing;
 
 pub(crate) use admin::weakness_of;
 pub use limits::RateLimits;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::isolation::Scope;
 use crate::jobs::{JobHandle, Jobs};
 use crate::plan::Catalog;
-use crate::secrets::MetadataKeys;
+use crate::sealing::MetadataKeys;
 use crate::tenant::{DatabaseAddress, Locator, SchemaName, Tenant, TenantRecord};
 
 /// The application role's pools, from which admitted tenants get their handles.

@@ -1,10 +1,9 @@
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
-use crate::db::Transaction;
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::secrets::MetadataKeys;
+use crate::sealing::MetadataKeys;
 use crate::tenant::{Metadata, TenantId, TenantRecord};
 
 /// The application's type of tenants' metadata, for those who store it, and the keys
@@ -69,13 +68,10 @@ impl Settings {
         self.keys.resealed(tenant)
     }
 
-    /// Lists the key that metadata is sealed with, in the transaction that stores it.
-    pub(crate) async fn enlist(
-        &self,
-        metadata: &Metadata,
-        transaction: &mut Transaction,
-    ) -> Result<()> {
-        self.keys.enlist(metadata, transaction).await
+    /// The key that metadata is sealed with, which is to be on the list wherever it is
+    /// stored: its id, and a proof of which it is.
+    pub(crate) fn key_to_list(&self, metadata: &Metadata) -> Option<(String, Vec<u8>)> {
+        self.keys.to_list(metadata)
     }
 
     /// What is wrong with that of a stored tenant.

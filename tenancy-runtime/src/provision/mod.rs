@@ -268,7 +268,7 @@ impl Provisioner {
 
     /// Stores the entry of a new tenant, together with what its metadata needs.
     async fn enter(&self, record: &TenantRecord, transaction: &mut Transaction) -> Result<()> {
-        self.settings.enlist(&record.metadata, transaction).await?;
+        self.list_key(record, transaction).await?;
         self.registry
             .insert(record, self.max_tenants, Some(transaction))
             .await

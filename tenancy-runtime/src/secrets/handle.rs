@@ -1,12 +1,10 @@
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use super::name::SecretName;
 use super::store::Store;
 use crate::error::{Error, Result};
+use crate::sealing::checked;
 use crate::tenant::TenantId;
-
-/// The most bytes of a secret.
-const LONGEST: usize = 64 * 1024;
 
 /// The secrets of one tenant, under names of the application's choice: 1 to 100
 /// characters of `a-z`, `0-9`, `_`, `.` and `-`. An extractor, and cheap to clone.
@@ -86,18 +84,6 @@ impl TenantSecrets {
     /// Those of the database.
     pub async fn names(&self) -> Result<Vec<String>> {
         self.store.names().await
-    }
-}
-
-/// Refuses what is too short or too long for a secret, in words that go on from its
-/// name.
-pub(super) fn checked(secret: &SecretString) -> Result<(), String> {
-    match secret.expose_secret().len() {
-        0 => Err("is empty: remove it instead".to_owned()),
-        length if length > LONGEST => {
-            Err(format!("has {length} bytes, and {LONGEST} are the most"))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -8,12 +8,11 @@ use diesel::sql_types::{Binary, Text};
 use diesel_async::RunQueryDsl;
 
 use super::Secrets;
-use super::ring::KeyRing;
-use super::seal::{About, open, seal};
 use crate::db::Pool;
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::registry::unprepared;
+use crate::sealing::{About, KeyRing, open, seal};
 
 /// A key of the list.
 #[derive(QueryableByName)]

@@ -14,13 +14,12 @@ use diesel::sql_types::{Binary, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::ring::KeyRing;
-use super::seal::{About, Login, seal};
 use super::store::{LISTED, gone};
 use crate::db::{DatabaseLogin, LoginStore, Pool, TenantLogins, Transaction};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::registry::unprepared;
+use crate::sealing::{About, KeyRing, Login, seal};
 use crate::tenant::TenantId;
 
 /// Reads and writes them.

@@ -11,7 +11,7 @@
 //!
 //! The cipher is XChaCha20-Poly1305 with random nonces, which are long enough
 //! never to meet. Tenant, name and key are authenticated with the value
-//! (`seal`): who can write into the table can lose a secret, and not have one
+//! (`sealing`): who can write into the table can lose a secret, and not have one
 //! tenant's read as another's.
 //!
 //! A [`KeyRing`] has one key that encrypts and others that decrypt. Each key that
@@ -22,7 +22,7 @@
 //! old one is taken away.
 //!
 //! What belongs to a tenant's settings lies in its metadata, and there a
-//! [`SecretSetting`] is what is encrypted (`metadata`, `setting`): `{"$secret": …}`, by
+//! [`SecretSetting`] is what is encrypted (`sealing` as well): `{"$secret": …}`, by
 //! the same cipher and keys, authenticated with the tenant and its place. It comes
 //! with the tenant from memory, sealed, and opens where the settings are read, so that
 //! a handler that needs it asks nobody. The entry of a tenant is the owner's to
@@ -36,33 +36,27 @@ mod extract;
 mod handle;
 mod keys;
 mod logins;
-mod metadata;
 mod name;
-mod ring;
 mod rotate;
-mod seal;
-mod setting;
 mod store;
 
 use std::sync::Arc;
 
 use crate::db::Pool;
 use crate::error::Error;
-use crate::problem::Problem;
 use crate::provision::Provisioner;
+use crate::sealing::no_keys;
 use crate::tenant::{Tenant, TenantRecord};
 
 /// The type of a secret, and the trait that shows what is in it.
 pub use secrecy::{ExposeSecret, SecretString};
 
+pub use crate::sealing::{InvalidKeyRing, KeyRing, SecretSetting};
 pub(crate) use extract::Configured;
 pub use handle::TenantSecrets;
 pub(crate) use keys::verify;
 pub(crate) use logins::KeptLogins;
-pub(crate) use metadata::MetadataKeys;
-pub use ring::{InvalidKeyRing, KeyRing};
 pub use rotate::Rotation;
-pub use setting::SecretSetting;
 use store::Store;
 
 /// The secrets of all tenants, and the keys that they are encrypted with. Cheap
@@ -130,14 +124,5 @@ impl std::fmt::Debug for Secrets {
 
 /// Why there are no secrets.
 pub(crate) fn not_configured() -> Error {
-    missing().into()
-}
-
-fn missing() -> Problem {
-    Problem::new(
-        "TENANCY_ENCRYPTION_KEY",
-        "is not set, and tenants' secrets are encrypted before they are stored",
-        "make a key with the subcommand `secrets generate-key` and set it to that; an application \
-         without a database keeps no secrets",
-    )
+    no_keys().into()
 }

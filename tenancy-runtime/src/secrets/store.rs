@@ -7,12 +7,11 @@ use diesel_async::RunQueryDsl;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::name::SecretName;
-use super::ring::KeyRing;
-use super::seal::{About, Unopened, seal};
 use crate::db::Pool;
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::registry::unprepared;
+use crate::sealing::{About, KeyRing, Unopened, seal};
 use crate::tenant::{Slug, TenantId};
 
 /// The rows of one tenant. Each method is one statement, and so all or nothing
@@ -160,7 +159,7 @@ impl Store {
 
     /// A value as the first key seals it.
     pub(super) fn sealed(&self, name: &SecretName, value: &SecretString) -> Vec<u8> {
-        let about = About::Secret(self.tenant, name);
+        let about = About::Secret(self.tenant, name.as_str());
         seal(
             self.ring.encrypting(),
             about,
@@ -178,7 +177,7 @@ impl Store {
         let opened = match SecretName::parse(name) {
             Ok(name) => self
                 .ring
-                .open(key_id, About::Secret(self.tenant, &name), value),
+                .open(key_id, About::Secret(self.tenant, name.as_str()), value),
             Err(_) => Err(Unopened::Changed(key_id.clone())),
         };
         opened.map_err(|unopened| {

@@ -6,7 +6,7 @@ use serde::ser::{Serialize, Serializer};
 use super::{Slug, TenantId, TenantRecord};
 use crate::isolation::Strategy;
 use crate::plan::{Feature, OnPlan};
-use crate::secrets::MetadataKeys;
+use crate::sealing::MetadataKeys;
 
 /// A tenant that was resolved **and** admitted: the only key to a connection.
 ///

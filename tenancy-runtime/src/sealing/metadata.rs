@@ -5,17 +5,13 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use diesel::sql_types::{Binary, Text};
-use diesel_async::RunQueryDsl;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::handle::checked;
-use super::missing;
 use super::ring::KeyRing;
 use super::seal::{About, Unopened, seal};
 use super::setting::with_secrets;
-use crate::db::Transaction;
+use super::{checked, no_keys};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::tenant::{MARK, Metadata, Sealed, TenantId, TenantRecord, shown};
@@ -65,7 +61,7 @@ impl MetadataKeys {
                 Error::InvalidInput(format!("a tenant's metadata: the secret `{place}` {wrong}"))
             };
             let ring = self.0.as_deref();
-            let ring = ring.ok_or_else(|| refused(format!("cannot be kept: {}", missing())))?;
+            let ring = ring.ok_or_else(|| refused(format!("cannot be kept: {}", no_keys())))?;
             let alone = mark.as_object().is_some_and(|fields| fields.len() == 1);
             let (secret, mark) = match &mark[MARK] {
                 Value::String(secret) if alone => {
@@ -125,26 +121,12 @@ impl MetadataKeys {
         (resealed.into(), count, problems)
     }
 
-    /// Lists the key that metadata is sealed with, in the transaction that stores it: a
-    /// rotation may have taken it off the list a moment ago.
-    pub(crate) async fn enlist(
-        &self,
-        metadata: &Metadata,
-        transaction: &mut Transaction,
-    ) -> Result<()> {
-        let key = self.0.as_deref().map(KeyRing::encrypting);
-        let keys = metadata.keys();
-        let Some(key) = key.filter(|key| keys.contains_key(key.id())) else {
-            return Ok(());
-        };
-        diesel::sql_query(
-            "INSERT INTO tenancy.secret_keys (id, proof) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-        )
-        .bind::<Text, _>(key.id())
-        .bind::<Binary, _>(seal(key, About::Key, b""))
-        .execute(transaction.conn())
-        .await?;
-        Ok(())
+    /// The key that metadata is sealed with, if it is the first, by its id and with a
+    /// proof of which it is: it is to be on the list wherever such metadata is stored.
+    pub(crate) fn to_list(&self, metadata: &Metadata) -> Option<(String, Vec<u8>)> {
+        let key = self.0.as_deref()?.encrypting();
+        let sealed = metadata.keys().contains_key(key.id());
+        sealed.then(|| (key.id().to_owned(), seal(key, About::Key, b"")))
     }
 
     /// The secret that is stored at a place.

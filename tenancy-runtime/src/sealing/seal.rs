@@ -10,7 +10,6 @@ use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
-use super::name::SecretName;
 use super::ring::{Key, KeyRing};
 use crate::problem::Problem;
 use crate::tenant::TenantId;
@@ -21,9 +20,9 @@ const TAG: usize = 16;
 
 /// What a sealed value is about.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum About<'a> {
+pub(crate) enum About<'a> {
     /// The secret of this name of this tenant.
-    Secret(TenantId, &'a SecretName),
+    Secret(TenantId, &'a str),
     /// The secret at this place in the metadata of this tenant.
     Metadata(TenantId, &'a str),
     /// The key itself: a proof of which key it is.
@@ -34,7 +33,7 @@ pub(super) enum About<'a> {
 
 /// Whose login it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Login {
+pub(crate) enum Login {
     /// The application's role's.
     App,
     /// The owner's.
@@ -43,11 +42,11 @@ pub(super) enum Login {
 
 /// A sealed value was changed, or belongs elsewhere, or another key made it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unreadable;
+pub(crate) struct Unreadable;
 
 /// Why a ring opens something not.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unopened {
+pub(crate) enum Unopened {
     /// It has not the key of this id.
     NoKey(String),
     /// What the key of this id has sealed is [`Unreadable`] by now.
@@ -56,7 +55,7 @@ pub(super) enum Unopened {
 
 impl Unopened {
     /// In words, for the log: what it is about, and in which table it stands.
-    pub(super) fn problem(self, about: String, table: &str) -> Problem {
+    pub(crate) fn problem(self, about: String, table: &str) -> Problem {
         match self {
             Self::NoKey(id) => Problem::new(
                 about,
@@ -76,7 +75,7 @@ impl Unopened {
 
 impl KeyRing {
     /// Decrypts what one of the keys has encrypted.
-    pub(super) fn open(
+    pub(crate) fn open(
         &self,
         key_id: &str,
         about: About<'_>,
@@ -93,7 +92,7 @@ impl About<'_> {
     /// length of its own comes last, or with its length before it.
     fn bytes(self, key: &Key) -> Vec<u8> {
         let (kind, tenant, rest) = match self {
-            Self::Secret(tenant, name) => (0, Some(tenant), name.as_str()),
+            Self::Secret(tenant, name) => (0, Some(tenant), name),
             Self::Key => (1, None, ""),
             Self::Metadata(tenant, place) => (2, Some(tenant), place),
             Self::Login(tenant, Login::App) => (3, Some(tenant), ""),
@@ -113,7 +112,7 @@ impl About<'_> {
 }
 
 /// Encrypts a value under a new nonce.
-pub(super) fn seal(key: &Key, about: About<'_>, value: &[u8]) -> Vec<u8> {
+pub(crate) fn seal(key: &Key, about: About<'_>, value: &[u8]) -> Vec<u8> {
     let nonce = XNonce::generate();
     let mut sealed = Vec::with_capacity(1 + NONCE + value.len() + TAG);
     sealed.push(VERSION);
@@ -129,7 +128,7 @@ pub(super) fn seal(key: &Key, about: About<'_>, value: &[u8]) -> Vec<u8> {
 }
 
 /// Decrypts what [`seal`] made of this.
-pub(super) fn open(key: &Key, about: About<'_>, sealed: &[u8]) -> Result<SecretString, Unreadable> {
+pub(crate) fn open(key: &Key, about: About<'_>, sealed: &[u8]) -> Result<SecretString, Unreadable> {
     let (version, rest) = sealed.split_first().ok_or(Unreadable)?;
     let (nonce, rest) = rest.split_first_chunk::<NONCE>().ok_or(Unreadable)?;
     let (text, tag) = rest.split_last_chunk::<TAG>().ok_or(Unreadable)?;
@@ -175,36 +174,32 @@ mod tests {
         let ring = ring(["a", "ab"]);
         let [a, ab] = ["a", "ab"].map(|id| ring.get(id).unwrap());
         let (one, other) = (TenantId::generate(), TenantId::generate());
-        let name = |text| SecretName::parse(text).unwrap();
-        let (smtp, longer) = (name("smtp"), name("bsmtp"));
-        let about = About::Secret(one, &smtp);
-        let sealed = seal(a, about, "hunter2".as_bytes());
-        assert_eq!(opened(a, about, &sealed).as_deref(), Some("hunter2"));
-        assert_eq!(opened(ab, about, &sealed), None);
-        for moved in [
-            About::Secret(other, &smtp),
-            About::Secret(one, &longer),
-            About::Key,
+        let places = [
+            About::Secret(one, "smtp"),
+            About::Secret(other, "smtp"),
+            About::Secret(one, "bsmtp"),
             About::Metadata(one, "smtp"),
-        ] {
-            assert_eq!(opened(a, moved, &sealed), None, "{moved:?}");
-        }
-        let about = About::Metadata(one, "/mail/smtp");
-        let in_metadata = seal(a, about, "hunter2".as_bytes());
-        assert_eq!(opened(a, about, &in_metadata).as_deref(), Some("hunter2"));
-        for moved in [
-            About::Metadata(other, "/mail/smtp"),
-            About::Metadata(one, "/mail"),
-            About::Secret(one, &smtp),
+            About::Metadata(other, "smtp"),
+            About::Metadata(one, "/mail/smtp"),
+            About::Login(one, Login::App),
+            About::Login(one, Login::Owner),
+            About::Login(other, Login::App),
             About::Key,
-        ] {
-            assert_eq!(opened(a, moved, &in_metadata), None, "{moved:?}");
+        ];
+        for (number, about) in places.into_iter().enumerate() {
+            let sealed = seal(a, about, "hunter2".as_bytes());
+            assert_eq!(opened(ab, about, &sealed), None);
+            for (place, there) in places.into_iter().enumerate() {
+                let opened = opened(a, there, &sealed);
+                assert_eq!(opened.is_some(), place == number, "{about:?} as {there:?}");
+            }
         }
         // What one id and one name have together is no other two's: "a" and
         // "bsmtp", "ab" and "smtp".
         let bytes = |key, name| About::Secret(one, name).bytes(key);
-        assert_ne!(bytes(a, &longer), bytes(ab, &smtp));
-        assert!(bytes(a, &longer).ends_with(b"absmtp") && bytes(ab, &smtp).ends_with(b"absmtp"));
+        let (longer, smtp) = (bytes(a, "bsmtp"), bytes(ab, "smtp"));
+        assert_ne!(longer, smtp);
+        assert!(longer.ends_with(b"absmtp") && smtp.ends_with(b"absmtp"));
     }
 
     #[test]
@@ -226,8 +221,7 @@ mod tests {
     fn a_bit_that_is_changed_anywhere_is_noticed() {
         let ring = ring(["a", "b"]);
         let key = ring.encrypting();
-        let name = SecretName::parse("smtp").unwrap();
-        let about = About::Secret(TenantId::generate(), &name);
+        let about = About::Secret(TenantId::generate(), "smtp");
         let sealed = seal(key, about, b"hunter2");
         assert_eq!(sealed.len(), 1 + NONCE + 7 + TAG);
         for position in 0..sealed.len() {

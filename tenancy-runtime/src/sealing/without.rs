@@ -3,7 +3,6 @@
 
 use serde_json::Value;
 
-use crate::db::Transaction;
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::tenant::{Metadata, TenantId, TenantRecord};
@@ -38,8 +37,8 @@ impl MetadataKeys {
         }
     }
 
-    pub(crate) async fn enlist(&self, _: &Metadata, _: &mut Transaction) -> Result<()> {
-        Ok(())
+    pub(crate) fn to_list(&self, _: &Metadata) -> Option<(String, Vec<u8>)> {
+        None
     }
 }
 

@@ -36,7 +36,7 @@ const UNNAMED: &str = "1";
 pub struct KeyRing(Vec<Key>);
 
 /// One key of a ring.
-pub(super) struct Key {
+pub(crate) struct Key {
     id: String,
     bytes: SecretBox<[u8; KEY]>,
 }
@@ -96,22 +96,22 @@ impl KeyRing {
     }
 
     /// The key that encrypts.
-    pub(super) fn encrypting(&self) -> &Key {
+    pub(crate) fn encrypting(&self) -> &Key {
         // A ring is never empty: `from_str` is the one way to make one.
         &self.0[0]
     }
 
-    pub(super) fn get(&self, id: &str) -> Option<&Key> {
+    pub(crate) fn get(&self, id: &str) -> Option<&Key> {
         self.0.iter().find(|key| key.id == id)
     }
 }
 
 impl Key {
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
-    pub(super) fn bytes(&self) -> &[u8; KEY] {
+    pub(crate) fn bytes(&self) -> &[u8; KEY] {
         self.bytes.expose_secret()
     }
 
