@@ -2,9 +2,6 @@
 //! taken with the entry locked, so that of two at once the second sees what the
 //! first has done.
 
-use diesel::sql_types::{Binary, Text};
-use diesel_async::RunQueryDsl as _;
-
 use super::Provisioner;
 use crate::db::Transaction;
 use crate::error::{Error, Result};
@@ -114,38 +111,6 @@ impl Provisioner {
             self.changed(&record.slug).await;
         }
         changed
-    }
-
-    /// Stores an entry as it is now, together with what its metadata needs.
-    pub(super) async fn store(
-        &self,
-        record: &TenantRecord,
-        mut transaction: Option<&mut Transaction>,
-    ) -> Result<()> {
-        if let Some(transaction) = transaction.as_deref_mut() {
-            self.list_key(record, transaction).await?;
-        }
-        self.registry.save(record, transaction).await
-    }
-
-    /// Lists the key that an entry's metadata is sealed with, in the transaction that
-    /// stores it: a rotation may have taken it off the list a moment ago.
-    pub(super) async fn list_key(
-        &self,
-        record: &TenantRecord,
-        transaction: &mut Transaction,
-    ) -> Result<()> {
-        let Some((id, proof)) = self.settings.key_to_list(&record.metadata) else {
-            return Ok(());
-        };
-        diesel::sql_query(
-            "INSERT INTO tenancy.secret_keys (id, proof) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-        )
-        .bind::<Text, _>(id)
-        .bind::<Binary, _>(proof)
-        .execute(transaction.conn())
-        .await?;
-        Ok(())
     }
 
     async fn change_all(
