@@ -30,6 +30,11 @@ type Stream = <Connector as MakeTlsConnect<Socket>>::Stream;
 /// Whether connections can be encrypted in this build.
 pub(crate) const BUILT_IN: bool = cfg!(feature = "tls");
 
+/// Whether a URL says of TLS neither yes nor no.
+pub(crate) fn is_left_open(url: &str) -> bool {
+    !modes(url).any(|option| option.starts_with("sslmode="))
+}
+
 /// Whether it asks for that in a build that has none.
 pub(crate) fn is_asked_for_in_vain(url: &str) -> bool {
     !BUILT_IN && is_asked_for(url)

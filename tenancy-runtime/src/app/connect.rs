@@ -262,7 +262,7 @@ fn logins_of(
         )
         .into());
     }
-    let (app, owner) = (data.app.clone(), data.one_of_owner(config));
+    let (app, owner) = (data.lookups.clone(), data.one_of_owner(config));
     Ok(Some(Arc::new(KeptLogins::new(app, owner, ring))))
 }
 

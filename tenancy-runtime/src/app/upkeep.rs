@@ -11,7 +11,7 @@ use crate::db::{Databases, DatabasesSettings, LoginStore, Pool};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::provision::migrations::{self, Place};
-use crate::provision::{Tables, TenantDatabases, probe, verify};
+use crate::provision::{Tables, TenantDatabases, patiently, probe, verify};
 use crate::registry::{hear, listen};
 #[cfg(feature = "encryption")]
 use crate::secrets::{self, Secrets};
@@ -30,7 +30,8 @@ impl Tenancy {
     /// that fails holds up nobody else: each is proved before its tenant is
     /// served, so that a start takes no longer with many of them.
     pub(super) async fn stand_up(&self) -> Result<()> {
-        self.again_if_tenants_changed(async || self.try_to_stand_up().await)
+        // In a box: it is large, and so would be all that starts an application.
+        self.again_if_tenants_changed(async || Box::pin(self.try_to_stand_up()).await)
             .await
     }
 
@@ -314,18 +315,20 @@ async fn each(
 ) -> Vec<Problem> {
     let work = &work;
     let found: Vec<Vec<Problem>> = stream::iter(databases)
-        .map(async |tenant| match work(&tenant).await {
-            Ok(()) => Vec::new(),
-            Err(Error::CannotStart(problems)) => problems,
-            Err(error) => {
-                let OwnDatabase { slug, address, .. } = &tenant;
-                vec![Problem::new(
-                    format!("the database {address} of the tenant `{slug}`"),
-                    format!("cannot be worked on: {error}"),
-                    "check that its server runs and takes the logins, then run `migrate`",
-                )]
-            }
-        })
+        .map(
+            async |tenant| match patiently(&tenant.address, work(&tenant)).await {
+                Ok(()) => Vec::new(),
+                Err(Error::CannotStart(problems)) => problems,
+                Err(error) => {
+                    let OwnDatabase { slug, address, .. } = &tenant;
+                    vec![Problem::new(
+                        format!("the database {address} of the tenant `{slug}`"),
+                        format!("cannot be worked on: {error}"),
+                        "check that its server runs and takes the logins, then run `migrate`",
+                    )]
+                }
+            },
+        )
         .buffered(at_a_time)
         .collect()
         .await;

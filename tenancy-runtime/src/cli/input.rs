@@ -25,23 +25,40 @@ pub(crate) enum GivenMetadata {
 impl GivenMetadata {
     /// Reads it.
     pub(super) fn read(self) -> Result<Metadata> {
-        let text = match &self {
-            Self::Spelt(text) => Zeroizing::new(text.clone()),
-            Self::Input => input("the metadata", MOST_METADATA)?,
-        };
-        let wrong = |error| Error::InvalidInput(format!("the metadata is no JSON: {error}"));
-        let value: Value = serde_json::from_str(&text).map_err(wrong)?;
-        let metadata = Metadata::from(value);
-        let marked = metadata.marked();
-        let is_given = |(_, mark): &(String, &Value)| !mark[MARK].is_null();
-        match marked.iter().find(|mark| is_given(mark)) {
-            Some((place, _)) if self != Self::Input => Err(Error::InvalidInput(format!(
-                "the metadata has a secret, `{place}`, and arguments are seen by every process of \
-                 the machine: write `-` in its place and hand it in on the standard input"
-            ))),
-            _ => Ok(metadata),
+        match self {
+            Self::Spelt(text) => spelt(&text),
+            Self::Input => parsed(&input("the metadata", MOST_METADATA)?),
         }
     }
+
+    /// Reads it where the standard input begins with something else, of which `rest` is
+    /// left.
+    #[cfg(feature = "encryption")]
+    pub(super) fn read_behind(self, rest: &str) -> Result<Metadata> {
+        match self {
+            Self::Spelt(text) => spelt(&text),
+            Self::Input => parsed(rest),
+        }
+    }
+}
+
+/// Metadata that was an argument, where no secret may stand.
+fn spelt(text: &str) -> Result<Metadata> {
+    let metadata = parsed(text)?;
+    let marked = metadata.marked();
+    match marked.iter().find(|(_, mark)| !mark[MARK].is_null()) {
+        Some((place, _)) => Err(Error::InvalidInput(format!(
+            "the metadata has a secret, `{place}`, and arguments are seen by every process of \
+             the machine: write `-` in its place and hand it in on the standard input"
+        ))),
+        None => Ok(metadata),
+    }
+}
+
+fn parsed(text: &str) -> Result<Metadata> {
+    let wrong = |error| Error::InvalidInput(format!("the metadata is no JSON: {error}"));
+    let value: Value = serde_json::from_str(text).map_err(wrong)?;
+    Ok(Metadata::from(value))
 }
 
 /// Never what it is.

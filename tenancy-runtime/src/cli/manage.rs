@@ -33,8 +33,9 @@ pub(crate) async fn manage(command: Command, tenancy: &Tenancy) -> Result<()> {
             print(&[provisioner.provision(new).await?])
         }
         #[cfg(feature = "encryption")]
-        Command::CreateWithLogins(new) => {
-            let logins = super::logins::read()?;
+        Command::CreateWithLogins(new, metadata) => {
+            let (logins, metadata) = super::logins::read_with(metadata)?;
+            let new = NewTenant { metadata, ..new };
             print(&[provisioner.provision_with_logins(new, logins).await?])
         }
         #[cfg(feature = "encryption")]

@@ -40,9 +40,9 @@ pub(crate) enum Command {
     List,
     /// To register a tenant, with this metadata if it is given.
     Create(NewTenant, Option<GivenMetadata>),
-    /// To register a tenant with logins of its own, from the standard input.
+    /// The same with logins of its own, from the standard input.
     #[cfg(feature = "encryption")]
-    CreateWithLogins(NewTenant),
+    CreateWithLogins(NewTenant, Option<GivenMetadata>),
     /// To give a tenant other logins of its own, from the standard input.
     #[cfg(feature = "encryption")]
     SetLogins(Slug),

@@ -107,9 +107,9 @@ enum Tenants {
         metadata: Option<GivenMetadata>,
         /// Make its database by logins of its own, and reach it by them: two lines on the
         /// standard input, as postgres://user:password@host:5432/{database_name}, the
-        /// application role's and the owner's. Its metadata is set afterwards
+        /// application role's and the owner's, with `--metadata -` the metadata behind them
         #[cfg(feature = "encryption")]
-        #[arg(long, conflicts_with = "metadata")]
+        #[arg(long)]
         own_logins: bool,
     },
     /// Give a tenant other logins of its own, from the standard input as for `create`
@@ -331,7 +331,7 @@ impl From<Tenants> for Command {
                 new.features.extend(features);
                 #[cfg(feature = "encryption")]
                 if own_logins {
-                    return Self::CreateWithLogins(new);
+                    return Self::CreateWithLogins(new, metadata);
                 }
                 Self::Create(new, metadata)
             }
@@ -493,10 +493,7 @@ mod tests {
         assert!(Arguments::try_parse_from(spoken).is_err());
         let new = NewTenant::new("acme-corp").unwrap();
         let create = ["tenants", "create", "acme-corp", "--own-logins"];
-        assert_eq!(parsed(&create), Command::CreateWithLogins(new));
-        // Both would be read from the standard input.
-        let both = ["shop"].iter().chain(&create).chain(&["--metadata", "-"]);
-        assert!(Arguments::try_parse_from(both).is_err());
+        assert_eq!(parsed(&create), Command::CreateWithLogins(new, None));
         let set = ["tenants", "set-logins", "acme-corp"];
         let acme = "acme-corp".parse().unwrap();
         assert_eq!(parsed(&set), Command::SetLogins(acme));

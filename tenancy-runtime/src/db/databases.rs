@@ -77,6 +77,7 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Open {
+    /// By the database alone.
     pools: HashMap<DatabaseAddress, Used>,
     /// Whether the task runs that gives places back; it starts with the first
     /// pool, as there is no runtime to start it in before.
@@ -86,6 +87,8 @@ struct Open {
 #[derive(Debug)]
 struct Used {
     place: Arc<Place>,
+    /// How often the tenant's own logins were changed when this was made.
+    version: Option<i32>,
     last: Instant,
 }
 
@@ -104,6 +107,14 @@ struct Entry {
 }
 
 impl Used {
+    fn new(version: Option<i32>) -> Self {
+        Self {
+            place: Arc::default(),
+            version,
+            last: Instant::now(),
+        }
+    }
+
     fn pool(&self) -> Option<&Pool> {
         self.place.entry.get().map(|entry| &entry.pool)
     }
@@ -176,7 +187,24 @@ impl Databases {
         // Of many who ask for one that does not answer each waits as long, and
         // not one after the other.
         let session = tokio::time::timeout(self.0.settings.wait, session).await;
-        session.map_err(|_| Error::unavailable("no database connection became free in time"))?
+        let session = session
+            .map_err(|_| Error::unavailable("no database connection became free in time"))
+            .flatten();
+        if session.is_err() && address.own_logins().is_some() {
+            self.doubt(address, &place);
+        }
+        session
+    }
+
+    /// Where nobody gets in any more, the tenant's own login may be another by now: it
+    /// is read anew at the next attempt.
+    fn doubt(&self, address: &DatabaseAddress, place: &Arc<Place>) {
+        let (mut open, address) = (self.0.open(), address.place());
+        let used = open.pools.get(&address);
+        let used = used.filter(|used| Arc::ptr_eq(&used.place, place));
+        if used.is_some_and(|used| used.connections() == 0) {
+            open.pools.remove(&address);
+        }
     }
 
     /// Proves the database at `address`, whether or not it was before.
@@ -208,14 +236,13 @@ impl Databases {
             open.tended = true;
             tokio::spawn(tend(Arc::downgrade(&self.0)));
         }
-        if !open.pools.contains_key(address) {
-            // Who has connected with logins that are changed by now is done.
-            open.pools.retain(|other, _| !other.is_place_of(address));
+        let version = address.own_logins().map(|own| own.version);
+        let used = open.pools.entry(address.place());
+        let used = used.or_insert_with(|| Used::new(version));
+        // Whose handle is older than the last change is led to those who know of it.
+        if used.version < version {
+            *used = Used::new(version);
         }
-        let used = open.pools.entry(address.clone()).or_insert_with(|| Used {
-            place: Arc::default(),
-            last: Instant::now(),
-        });
         used.last = Instant::now();
         Arc::clone(&used.place)
     }
@@ -240,8 +267,7 @@ impl Databases {
     /// Closes the pool of the database at `address`: its idle connections now,
     /// and those in use when they come back.
     pub(crate) fn close(&self, address: &DatabaseAddress) {
-        let mut open = self.0.open();
-        open.pools.retain(|other, _| !other.is_place_of(address));
+        self.0.open().pools.remove(&address.place());
     }
 
     /// How many databases have a pool.

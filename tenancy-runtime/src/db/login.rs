@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::config::Host;
 
@@ -87,6 +89,14 @@ impl DatabaseLogin {
     /// The role that it logs in as, where it names one.
     pub(crate) fn role(&self) -> Option<&str> {
         self.config.get_user()
+    }
+
+    /// Whether it leads to a socket, or to an address that is this machine's own.
+    pub(super) fn stays_on_this_machine(&self) -> bool {
+        let address = self.host.parse::<IpAddr>();
+        self.host.starts_with('/')
+            || self.host == "localhost"
+            || address.is_ok_and(|address| address.is_loopback())
     }
 
     /// Where the database of a new tenant will be.

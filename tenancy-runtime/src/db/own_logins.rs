@@ -32,16 +32,20 @@ impl TenantLogins {
     /// that its database gets. The two roles are there already; the owner's may make
     /// databases (`CREATEDB`), and both may connect to `postgres`, from where that is
     /// done. The owner may go another way to the server than the application, which
-    /// goes through a pooler.
+    /// goes through a pooler. To another machine a template says whether the connection
+    /// is encrypted, by `sslmode`.
     ///
     /// ```
     /// use tenancy_runtime::db::TenantLogins;
     ///
     /// let [app, owner] = ["acme_app:s3cret", "acme_owner:s3cret"]
-    ///     .map(|login| format!("postgres://{login}@eu-1.example.com/{{database_name}}"));
-    /// assert!(TenantLogins::new(&app.as_str().into(), &owner.into()).is_ok());
+    ///     .map(|login| format!("postgres://{login}@127.0.0.1:5433/{{database_name}}"));
+    /// assert!(TenantLogins::new(&app.as_str().into(), &owner.as_str().into()).is_ok());
     /// // The application's role owns nothing, so it is not the owner's.
     /// assert!(TenantLogins::new(&app.as_str().into(), &app.as_str().into()).is_err());
+    /// let far = app.replace("127.0.0.1", "eu-1.example.com");
+    /// let refused = TenantLogins::new(&far.into(), &owner.into()).unwrap_err();
+    /// assert!(refused.to_string().contains("sslmode=require"));
     /// ```
     ///
     /// # Errors
@@ -86,10 +90,18 @@ fn read(template: &SecretString) -> Result<DatabaseLogin, (String, String)> {
         return Err((tls::NOT_BUILT_IN.to_owned(), tls::WITHOUT.to_owned()));
     }
     let login = DatabaseLogin::from_template(template).map_err(|wrong| (wrong, form()))?;
-    match login.role() {
-        Some(_) => Ok(login),
-        None => Err(("names no user".to_owned(), form())),
+    if login.role().is_none() {
+        return Err(("names no user".to_owned(), form()));
     }
+    if tls::is_left_open(template.expose_secret()) && !login.stays_on_this_machine() {
+        return Err((
+            "does not say whether the connection is encrypted".to_owned(),
+            "add ?sslmode=require (with the feature `tls`), or ?sslmode=disable on a network of \
+             your own"
+                .to_owned(),
+        ));
+    }
+    Ok(login)
 }
 
 /// Where the logins are kept that tenants have of their own.

@@ -7,7 +7,22 @@ use crate::db::{DatabaseLogin, Databases, Pool, PoolSettings, TenantLogins};
 use crate::error::{Error, Result};
 use crate::model::quoted;
 use crate::problem::Problem;
+use crate::provision::probe;
 use crate::tenant::{DatabaseAddress, Locator, SchemaName, TenantId};
+
+/// Takes from everybody what the owner has not by itself. A database's name is its own
+/// identifier.
+const SHUT: &str = "
+    REVOKE ALL ON DATABASE \"{name}\" FROM PUBLIC;
+    DO $$ DECLARE let_in text; BEGIN
+        FOR let_in IN
+            SELECT DISTINCT a.grantee::regrole::text
+            FROM pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a
+            WHERE d.datname = '{name}' AND a.grantee NOT IN (0, d.datdba)
+        LOOP
+            EXECUTE format('REVOKE ALL ON DATABASE {name} FROM %s', let_in);
+        END LOOP;
+    END $$";
 
 /// How long sessions get to end before a database is dropped.
 const ENDING: Duration = Duration::from_secs(10);
@@ -105,12 +120,13 @@ impl TenantDatabases {
         self.beside(self.owner()?, address).check_login().await
     }
 
-    /// Fails where the server does not take both logins.
-    pub(super) async fn reach_by_both(&self, address: &DatabaseAddress) -> Result<()> {
-        for (about, login) in [
-            ("the login of the application's role", &self.logins.app),
-            ("the owner's login", self.owner()?),
-        ] {
+    /// Fails where the server does not take the logins: the owner's, and the other one
+    /// where that is to get in.
+    pub(super) async fn reach_by_own(&self, address: &DatabaseAddress, both: bool) -> Result<()> {
+        let app = ("the login of the application's role", &self.logins.app);
+        let app = both.then_some(app);
+        let owner = ("the owner's login", self.owner()?);
+        for (about, login) in app.into_iter().chain([owner]) {
             let reached = self.beside(login, address).check_login().await;
             reached.map_err(|error| {
                 let cause = std::error::Error::source(&error);
@@ -170,12 +186,12 @@ impl TenantDatabases {
         }
     }
 
-    /// Drops the database, into which `app_role` is let no more, with all
-    /// connections to it ended. One that is gone already is no error.
-    pub(super) async fn drop(&self, address: &DatabaseAddress, app_role: &str) -> Result<()> {
+    /// Drops the database, into which nobody is let any more, with the connections to
+    /// it ended. One that is gone already is no error.
+    pub(super) async fn drop(&self, address: &DatabaseAddress) -> Result<()> {
         match self.state(address).await? {
             State::Gone => return Ok(()),
-            State::Whole => self.shut(address, app_role).await?,
+            State::Whole => self.shut(address).await?,
             // Nobody is let in, nor can it be changed.
             State::HalfDropped => self.pools.close(address),
         }
@@ -185,7 +201,7 @@ impl TenantDatabases {
         loop {
             match owner.run(&sql).await {
                 Err(_) if start.elapsed() < ENDING => {
-                    self.end_sessions(address).await?;
+                    self.try_to_end_sessions(address).await;
                     sleep(Duration::from_millis(50)).await;
                 }
                 outcome => return outcome,
@@ -193,23 +209,52 @@ impl TenantDatabases {
         }
     }
 
-    /// Lets nobody in any more but the owner, and ends the sessions that are
-    /// there.
-    pub(super) async fn shut(&self, address: &DatabaseAddress, app_role: &str) -> Result<()> {
+    /// Lets nobody in any more but the owner, whoever was let in since, and ends the
+    /// sessions that are there.
+    pub(super) async fn shut(&self, address: &DatabaseAddress) -> Result<()> {
         let owner = self.beside(self.owner()?, address);
-        let sql = format!(
-            "REVOKE ALL ON DATABASE {} FROM PUBLIC, {}",
-            address.name().quoted(),
-            quoted(app_role)
-        );
-        owner.run(&sql).await?;
+        owner
+            .run(&SHUT.replace("{name}", address.name().as_str()))
+            .await?;
         self.pools.close(address);
-        self.end_sessions(address).await
+        self.try_to_end_sessions(address).await;
+        Ok(())
+    }
+
+    /// A role that is let in nowhere any more ends nothing; where it has sessions yet, the
+    /// database is not dropped.
+    async fn try_to_end_sessions(&self, address: &DatabaseAddress) {
+        if let Err(error) = self.end_sessions(address).await {
+            tracing::warn!(database = %address, %error, "its sessions are not ended");
+        }
+    }
+
+    /// Lets a role in no more.
+    pub(super) async fn dismiss(&self, address: &DatabaseAddress, role: &str) -> Result<()> {
+        let (name, role) = (address.name().quoted(), quoted(role));
+        let owner = self.beside(self.owner()?, address);
+        let sql = format!("REVOKE ALL ON DATABASE {name} FROM {role}");
+        owner.run(&sql).await
+    }
+
+    /// The roles that log in.
+    pub(super) fn roles(&self) -> Vec<&str> {
+        let TenantLogins { app, owner } = &self.logins;
+        let owner = owner.as_ref();
+        [Some(app), owner]
+            .into_iter()
+            .filter_map(|login| login?.role())
+            .collect()
+    }
+
+    /// Which server it is, whatever address leads there: since when it runs.
+    pub(super) async fn server(&self, address: &DatabaseAddress) -> Result<String> {
+        probe::server_of(&self.beside(self.owner()?, address)).await
     }
 
     /// A role may end its own sessions and no others, and the owner belongs to
     /// no other role: so each ends its own.
-    async fn end_sessions(&self, address: &DatabaseAddress) -> Result<()> {
+    pub(super) async fn end_sessions(&self, address: &DatabaseAddress) -> Result<()> {
         let app = self.beside(&self.logins.app, address);
         let sql = format!(
             "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \

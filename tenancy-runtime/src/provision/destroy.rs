@@ -13,7 +13,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::database::State;
-use super::{Provisioner, Tables, detached};
+use super::{Provisioner, Tables, detached, patiently};
 use crate::db::Transaction;
 use crate::error::{Error, Result};
 use crate::isolation::rls;
@@ -43,7 +43,7 @@ impl Provisioner {
         let (this, slug) = (self.clone(), slug.clone());
         let receipt = detached(async move {
             match this.change(&slug, TenantRecord::destroy).await {
-                Ok(record) => this.erase(record).await,
+                Ok(record) => Box::pin(this.erase(record)).await,
                 Err(Error::NotFound) => this.receipt(&slug).await,
                 Err(error) => Err(error),
             }
@@ -89,7 +89,7 @@ impl Provisioner {
             // In a transaction of its own, so that the counts outlive a crash
             // between the end of the database and the end of the entry.
             self.locked(record, async |transaction| {
-                let rows = count_database(tables, address, schema).await?;
+                let rows = patiently(address, count_database(tables, address, schema)).await?;
                 let draft = receipt_of(record, rows);
                 self.registry.draft(&draft, transaction).await
             })
@@ -159,8 +159,7 @@ async fn remove(
         Locator::Shared(schema) => delete_rows(conn, schema, id).await,
         Locator::Schema(schema) => drop_schema(conn, schema).await,
         Locator::Database(address, _) => {
-            let databases = tables.databases()?;
-            databases.drop(address, tables.app_role()).await?;
+            patiently(address, tables.databases()?.drop(address)).await?;
             Ok(Counts::new())
         }
     }
@@ -237,7 +236,7 @@ async fn count_database(
         // Then it has been counted before.
         return Ok(Counts::new());
     }
-    databases.shut(address, tables.app_role()).await?;
+    databases.shut(address).await?;
     let mut transaction = databases.open(address)?.begin().await?;
     let counts = count_rows(transaction.conn(), schema).await?;
     transaction.rollback().await?;

@@ -2,12 +2,13 @@
 //! ([`TenantLogins`]). Which database it is does not change with them: where a
 //! tenant lives is settled when it is provisioned.
 
-use super::{Provisioner, Tables, detached};
+use super::{Provisioner, Tables, detached, patiently, probe};
 use crate::db::{TenantLogins, Transaction};
 use crate::error::{Error, Result};
 use crate::isolation::Strategy;
 use crate::tenant::{
     DatabaseAddress, Locator, NewTenant, OwnLogins, SchemaName, Slug, TenantId, TenantRecord,
+    TenantStatus,
 };
 
 impl Provisioner {
@@ -27,8 +28,8 @@ impl Provisioner {
     ///
     /// async fn in_the_eu(tenancy: &Tenancy) -> Result<()> {
     ///     let logins = TenantLogins::new(
-    ///         &"postgres://acme_app:s3cret@eu-1.example.com/{database_name}".into(),
-    ///         &"postgres://acme_owner:s3cret@eu-1.example.com/{database_name}".into(),
+    ///         &"postgres://acme_app:s3cret@eu-1.example.com/{database_name}?sslmode=require".into(),
+    ///         &"postgres://acme_owner:s3cret@eu-1.example.com/{database_name}?sslmode=require".into(),
     ///     )?;
     ///     let acme = NewTenant::new("acme-corp")?;
     ///     tenancy.provisioner().provision_with_logins(acme, logins).await?;
@@ -72,7 +73,8 @@ impl Provisioner {
         let Locator::Database(address, schema) = databases.place_for(id)? else {
             return Err(Error::internal("a login leads to a database"));
         };
-        databases.reach_by_both(&address).await?;
+        databases.reach_by_own(&address, true).await?;
+        stay_apart(tables, &by, &address).await?;
         let own = OwnLogins {
             tenant: id,
             version: 1,
@@ -82,14 +84,22 @@ impl Provisioner {
         self.provision_database(record, Some(logins)).await
     }
 
-    /// Has a tenant log in by other logins of its own: with a new password, or as other
-    /// roles, which have been granted everything before. They are tried first. All
-    /// processes connect by them as soon as they hear of it.
+    /// Has a tenant log in by other logins of its own: with a new password, or for the
+    /// application as another role, which has been granted everything before; the role
+    /// of before is let in no more. They are tried first.
+    ///
+    /// Requests connect by them as soon as their process hears of it. Who holds a handle
+    /// of before, in a job or a WebSocket, follows them, or else goes on with the
+    /// connections that are open, and with the new logins after a failure.
+    ///
+    /// A tenant that is half-made or half-destroyed gets a login of its owner's by which
+    /// that is finished.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`] when there is no such tenant, [`Error::InvalidInput`] when it
     /// was provisioned without logins of its own or these lead to another database,
+    /// [`Error::PlaceTaken`] where the database belongs to another owner,
     /// [`Error::Unavailable`] where the server does not take them, and
     /// [`Error::CannotStart`] where its database is not as it must be for these roles.
     pub async fn set_logins(&self, slug: &Slug, logins: TenantLogins) -> Result<TenantRecord> {
@@ -101,7 +111,7 @@ impl Provisioner {
         let there = self.registry.find(slug).await?.ok_or(Error::NotFound)?;
         let (address, schema) = own_database(&there)?;
         let leads_there = match logins.app.place_for(there.id) {
-            Some(Locator::Database(place, _)) => place.is_place_of(address),
+            Some(Locator::Database(place, _)) => place == address.place(),
             _ => false,
         };
         if !leads_there {
@@ -114,10 +124,9 @@ impl Provisioner {
             return Err(Error::internal("a tenant with a database has no tables"));
         };
         let by = tables.by(logins.clone())?;
-        by.databases()?.reach_by_both(address).await?;
-        // Fails where the owner is another.
-        by.databases()?.state(address).await?;
-        by.databases()?.prove(address, schema).await?;
+        patiently(address, try_logins(tables, &by, &there, (address, schema))).await?;
+        // Unless it cannot be read, which may be why there are others.
+        let before = tables.at(address).await.ok();
         let mut transaction = tables.owner()?.begin().await?;
         let locked = self.registry.lock(slug, Some(&mut transaction)).await?;
         let locked = locked.filter(|locked| locked.id == there.id && self.is_for(locked.id));
@@ -129,6 +138,7 @@ impl Provisioner {
         let own = address.own_logins().map(OwnLogins::next);
         let own = own.ok_or_else(|| Error::internal("its logins are not its own"))?;
         let locator = Locator::Database(address.clone().with_own_logins(own), schema.clone());
+        let address = address.clone();
         record.locator = Some(locator);
         self.keep_logins(record.id, logins, &mut transaction)
             .await?;
@@ -136,6 +146,17 @@ impl Provisioner {
         transaction.commit().await?;
         self.changed(slug).await;
         tracing::info!(tenant = %slug, "has other logins to its database");
+        if let Some(before) = before.filter(|before| before.app_role() != by.app_role()) {
+            let dismissed = async {
+                let role = before.app_role();
+                by.databases()?.dismiss(&address, role).await?;
+                before.databases()?.end_sessions(&address).await
+            };
+            if let Err(error) = patiently(&address, dismissed).await {
+                let role = before.app_role();
+                tracing::warn!(tenant = %slug, role, %error, "may still be let in");
+            }
+        }
         Ok(record)
     }
 
@@ -151,6 +172,38 @@ impl Provisioner {
         };
         let kept = tables.databases()?.pools().own_logins()?;
         kept.keep(transaction, tenant, logins).await
+    }
+}
+
+/// Fails where a tenant cannot be served by these logins; or where what is half done of
+/// it cannot be finished by the owner's.
+async fn try_logins(
+    tables: &Tables,
+    by: &Tables,
+    tenant: &TenantRecord,
+    (address, schema): (&DatabaseAddress, &SchemaName),
+) -> Result<()> {
+    let databases = by.databases()?;
+    if let TenantStatus::Provisioning | TenantStatus::Destroying = tenant.status {
+        return databases.reach_by_own(address, false).await;
+    }
+    databases.reach_by_own(address, true).await?;
+    stay_apart(tables, by, address).await?;
+    // Fails where the owner is another.
+    databases.state(address).await?;
+    databases.prove(address, schema).await
+}
+
+/// Refuses a tenant's own roles that are let into the application's own database, where
+/// that is on the same server.
+async fn stay_apart(tables: &Tables, by: &Tables, address: &DatabaseAddress) -> Result<()> {
+    let (home, own) = (tables.owner()?, by.databases()?);
+    if probe::server_of(home).await? != own.server(address).await? {
+        return Ok(());
+    }
+    match probe::let_in_at_home(home, &own.roles()).await? {
+        apart if apart.is_empty() => Ok(()),
+        problems => Err(Error::CannotStart(problems)),
     }
 }
 

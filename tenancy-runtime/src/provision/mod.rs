@@ -29,6 +29,7 @@ mod keys;
 mod life;
 mod logins;
 pub(crate) mod migrations;
+mod patience;
 mod plan;
 pub mod probe;
 mod quotas;
@@ -56,6 +57,7 @@ use crate::tenant::{Slug, TenantId, TenantRecord};
 
 pub use database::TenantDatabases;
 pub use migrations::Migration;
+pub(crate) use patience::patiently;
 pub(crate) use relations::Exemption;
 use standby::Standby;
 pub use tables::Tables;

@@ -34,6 +34,63 @@ pub async fn role_of(pool: &Pool) -> Result<String> {
         .ok_or_else(|| Error::internal("current_user has no row"))
 }
 
+/// Which server a pool leads to, by whatever address: since when it runs.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(crate) async fn server_of(pool: &Pool) -> Result<String> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        server: String,
+    }
+    let query = "SELECT extract(epoch FROM pg_postmaster_start_time())::text AS server";
+    let rows: Vec<Row> = pool.read(diesel::sql_query(query)).await?;
+    let row = rows.into_iter().next();
+    row.map(|row| row.server)
+        .ok_or_else(|| Error::internal("a server's start has no row"))
+}
+
+/// Those of a tenant's own roles that may connect to the application's own database,
+/// on the same server, each with what mends it: there they could listen to what is told
+/// of every tenant.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(super) async fn let_in_at_home(home: &Pool, roles: &[&str]) -> Result<Vec<Problem>> {
+    #[derive(diesel::QueryableByName)]
+    struct LetIn {
+        #[diesel(sql_type = Text)]
+        role: String,
+        #[diesel(sql_type = Text)]
+        database: String,
+    }
+    let query = diesel::sql_query(
+        "SELECT rolname::text AS role, current_database()::text AS database \
+         FROM pg_catalog.pg_roles WHERE rolname = ANY ($1) \
+         AND has_database_privilege(oid, current_database(), 'CONNECT') ORDER BY 1",
+    );
+    let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
+    let rows: Vec<LetIn> = home.read(query.bind::<Array<Text>, _>(roles)).await?;
+    let problem = |LetIn { role, database }: LetIn| {
+        let (about, database) = (format!("the role `{role}`"), quoted(&database));
+        Problem::new(
+            about,
+            format!(
+                "may connect to {database}, where it could listen to what is told of all tenants"
+            ),
+            format!(
+                "grant CONNECT there to the application's own roles by name, and run: \
+                 REVOKE CONNECT ON DATABASE {database} FROM {}, PUBLIC",
+                quoted(&role)
+            ),
+        )
+    };
+    Ok(rows.into_iter().map(problem).collect())
+}
+
 #[derive(diesel::QueryableByName)]
 struct Powers {
     #[diesel(sql_type = Text)]

@@ -7,7 +7,7 @@
 
 use diesel_async::SimpleAsyncConnection as _;
 
-use super::{Provisioner, Tables, detached};
+use super::{Provisioner, Tables, detached, patiently};
 use crate::db::Transaction;
 use crate::error::{Error, Result};
 use crate::model::{Layout, ModelDef};
@@ -49,9 +49,12 @@ impl Provisioner {
                 let (layout, _) = tables.in_own_schema(own);
                 let sql = limits(&counted, layout, &[(record, plan)], true);
                 let there = tables.at(address).await?.databases()?.open(address)?;
-                let mut there = there.begin().await?;
-                there.conn().batch_execute(&sql).await?;
-                return there.commit().await;
+                let limited = async {
+                    let mut there = there.begin().await?;
+                    there.conn().batch_execute(&sql).await?;
+                    there.commit().await
+                };
+                return patiently(address, limited).await;
             }
             None => return Ok(()),
         };

@@ -2,7 +2,7 @@
 //! take: the entry first, as `provisioning`, and the rest under its lock. Whoever comes
 //! next goes on from there.
 
-use super::{Provisioner, detached};
+use super::{Provisioner, detached, patiently};
 use crate::db::TenantLogins;
 use crate::error::{Error, Result};
 use crate::tenant::{Locator, TenantRecord, TenantStatus};
@@ -80,14 +80,17 @@ impl Provisioner {
             self.changed(&record.slug).await;
             return Ok(record);
         }
-        tables
-            .make_database(&mut transaction, &address, &schema)
-            .await?;
-        if address.own_logins().is_some() {
-            // The deployment's roles were proved at its start, and these never.
-            tables.databases()?.prove(&address, &schema).await?;
-        }
-        self.limit_new(&mut transaction, &record).await?;
+        let made = async {
+            tables
+                .make_database(&mut transaction, &address, &schema)
+                .await?;
+            if address.own_logins().is_some() {
+                // The deployment's roles were proved at its start, and these never.
+                tables.databases()?.prove(&address, &schema).await?;
+            }
+            self.limit_new(&mut transaction, &record).await
+        };
+        patiently(&address, made).await?;
         record.provisioned()?;
         self.registry.save(&record, Some(&mut transaction)).await?;
         transaction.commit().await?;
@@ -112,7 +115,7 @@ impl Provisioner {
             locked.id == entry.id && locked.status == TenantStatus::Provisioning
         };
         if locked.as_ref().is_some_and(ours) {
-            let dropped = tables.databases()?.drop(address, tables.app_role()).await;
+            let dropped = patiently(address, tables.databases()?.drop(address)).await;
             // One of another role's is not ours to drop, nor anything to go on with.
             match dropped {
                 Ok(()) | Err(Error::PlaceTaken(_)) => {}
@@ -132,9 +135,9 @@ impl Provisioner {
     pub(crate) async fn resume(&self) -> Result<()> {
         for tenant in self.all().await? {
             let outcome = match tenant.status {
-                TenantStatus::Provisioning => self.finish(&tenant).await.map(drop),
+                TenantStatus::Provisioning => Box::pin(self.finish(&tenant)).await.map(drop),
                 // That one, and no other that has its name by now.
-                TenantStatus::Destroying => self.erase(tenant.clone()).await.map(drop),
+                TenantStatus::Destroying => Box::pin(self.erase(tenant.clone())).await.map(drop),
                 _ => continue,
             };
             match outcome {

@@ -5,7 +5,7 @@ use super::database::TenantDatabases;
 use super::inventory::Inventory;
 use super::migrations::{self, Migration};
 use super::relations::Exemption;
-use super::{kept, schemas, shared_rows};
+use super::{kept, patience, schemas, shared_rows};
 use crate::db::{Pool, TenantLogins, Transaction};
 use crate::error::{Error, Result};
 use crate::isolation::{Strategy, rls};
@@ -364,8 +364,12 @@ impl Tables {
         let database = databases.open(address)?;
         database.check_login().await?;
         let mut transaction = database.begin().await?;
+        let patience = match address.own_logins() {
+            Some(_) => patience::FOR_LOCKS,
+            None => "",
+        };
         let sql = format!(
-            "{LOCK}; {}; CREATE SCHEMA IF NOT EXISTS {}; {}",
+            "{patience}{LOCK}; {}; CREATE SCHEMA IF NOT EXISTS {}; {}",
             databases.access(address, &this.app_role),
             this.shared.quoted(),
             this.access(&this.shared)

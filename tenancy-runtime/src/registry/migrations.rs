@@ -246,6 +246,7 @@ const OWN_LOGINS: &str = "
         USING (tenant_id = (select nullif(current_setting('tenancy.tenant_id', true), '')::uuid))
         WITH CHECK
             (tenant_id = (select nullif(current_setting('tenancy.tenant_id', true), '')::uuid))";
+
 /// The keys that secrets in the metadata of tenants are sealed with, which stay on the
 /// list as long as they are.
 const METADATA_KEYS: &str = "

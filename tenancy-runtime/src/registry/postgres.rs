@@ -351,7 +351,8 @@ async fn count(transaction: &mut Transaction) -> Result<i64> {
     Ok(count.count)
 }
 
-/// Everything but what never changes: the id, the place, the time.
+/// Everything but what never changes: the id, the place and whether logins of its own
+/// lead there, the time.
 async fn save(tenant: &TenantRecord, transaction: &mut Transaction) -> Result<()> {
     let features: Vec<&str> = tenant.features.iter().map(String::as_str).collect();
     let logins = tenant.locator.as_ref().map(LocatorRow::of);
@@ -359,7 +360,7 @@ async fn save(tenant: &TenantRecord, transaction: &mut Transaction) -> Result<()
     let saved = diesel::sql_query(
         "UPDATE tenancy.tenants SET slug = $2, name = $3, status = $4, restores_to = $5, \
          plan = $6, features = $7, overrides = $8, metadata = $9, database_logins = $10 \
-         WHERE id = $1",
+         WHERE id = $1 AND (database_logins IS NULL) = ($10 IS NULL)",
     )
     .bind::<SqlUuid, _>(tenant.id.as_uuid())
     .bind::<Text, _>(tenant.slug.as_str())

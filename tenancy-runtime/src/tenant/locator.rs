@@ -131,9 +131,13 @@ impl DatabaseAddress {
         self.own_logins
     }
 
-    /// Whether it is the same database, by whatever logins.
-    pub(crate) fn is_place_of(&self, other: &Self) -> bool {
-        (&self.host, self.port, &self.name) == (&other.host, other.port, &other.name)
+    /// The database alone, by whatever logins.
+    #[must_use]
+    pub(crate) fn place(&self) -> Self {
+        Self {
+            own_logins: None,
+            ..self.clone()
+        }
     }
 
     /// The server's host name, its IP address, or the folder of its socket.

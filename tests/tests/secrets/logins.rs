@@ -1,5 +1,6 @@
 //! Logins that tenants have of their own to their databases.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use integration::database::Database;
@@ -9,8 +10,9 @@ use integration::servers::Postgres;
 use serde_json::json;
 use tenancy::db::TenantLogins;
 use tenancy::prelude::*;
-use tenancy::tenant::TenantRecord;
+use tenancy::tenant::{Slug, TenantRecord, TenantStatus};
 use tenancy::{Isolation, Strategy};
+use tokio::time::timeout;
 use tokio_postgres::{Client, NoTls};
 
 use super::key;
@@ -211,6 +213,23 @@ async fn on_one_server_roles_of_its_own_keep_everybody_else_out() {
     };
     let template = |user: &str| url(user, "x", "{database_name}").into();
     let logins = TenantLogins::new(&template(&app), &template(&owner)).unwrap();
+    // Let into the application's own database, they would hear what all tenants hear.
+    let refused = provision(&shop, OWN, logins.clone()).await.unwrap_err();
+    let told = refused.to_string();
+    assert!(told.contains(&app) && told.contains(&owner), "{told}");
+    assert!(told.contains("REVOKE CONNECT ON DATABASE"), "{told}");
+    let home = database.app.get_dbname().expect("a name").to_owned();
+    let roles = [
+        database.app_role(),
+        database.owner_role(),
+        database.system_role(),
+    ];
+    database
+        .sabotage(&format!(
+            "GRANT CONNECT ON DATABASE {home} TO {}; REVOKE CONNECT ON DATABASE {home} FROM PUBLIC",
+            roles.join(", ")
+        ))
+        .await;
     let record = provision(&shop, OWN, logins).await.unwrap();
     let todo = json!({ "title": OWN });
     shop.tenant(OWN).post("/todos", todo).await.json(201);
@@ -221,6 +240,7 @@ async fn on_one_server_roles_of_its_own_keep_everybody_else_out() {
         database
             .value("SELECT database_name FROM tenancy.tenants WHERE database_logins IS NULL")
             .await,
+        home,
     ];
     assert!(
         record
@@ -231,10 +251,10 @@ async fn on_one_server_roles_of_its_own_keep_everybody_else_out() {
             .starts_with(&names[0])
     );
     for (user, password, let_in) in [
-        (&*app, "x", [true, false]),
-        (&*owner, "x", [true, false]),
-        (database.app_role(), "a", [false, true]),
-        (database.owner_role(), "o", [false, true]),
+        (&*app, "x", [true, false, false]),
+        (&*owner, "x", [true, false, false]),
+        (database.app_role(), "a", [false, true, true]),
+        (database.owner_role(), "o", [false, true, true]),
     ] {
         for (name, let_in) in names.iter().zip(let_in) {
             let outcome = connect(&url(user, password, name)).await;
@@ -442,6 +462,162 @@ async fn changed_logins_are_used_by_all_and_bad_ones_by_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_another_one_follows_is_let_in_no_more() {
+    let (elsewhere, database) = (Elsewhere::start().await, Database::empty().await);
+    let ring = key("a");
+    let shop = open(&database, &ring).await;
+    let own: Slug = OWN.parse().unwrap();
+    provision(&shop, OWN, elsewhere.logins(OWN)).await.unwrap();
+    assert_eq!(titles(&shop, OWN).await, [""; 0]);
+    let name = elsewhere.databases().await.remove(0);
+    let before = elsewhere.url(&format!("{OWN}_app"), "hunter2-app", &name);
+    let still_there = connect(&before).await.unwrap();
+
+    let next = format!("{OWN}_next");
+    elsewhere
+        .run(&format!(
+            "CREATE ROLE {next} LOGIN PASSWORD 'x'; GRANT CONNECT ON DATABASE {name} TO {next}"
+        ))
+        .await;
+    let owner = elsewhere.template(&format!("{OWN}_owner"), "hunter2-owner");
+    let logins = TenantLogins::new(&elsewhere.template(&next, "x").into(), &owner.into()).unwrap();
+    let provisioner = shop.tenancy.provisioner();
+    // What it lacks is named, with what grants it.
+    let inside = elsewhere.inside(&name).await;
+    let mut attempts = 0;
+    while let Err(refused) = provisioner.set_logins(&own, logins.clone()).await {
+        let Error::CannotStart(problems) = refused else {
+            panic!("{refused:?}");
+        };
+        attempts += 1;
+        assert!(attempts < 5, "{problems:?}");
+        for problem in problems {
+            let problem = problem.to_string();
+            let (_, remedy) = problem.split_once("run: ").expect("a remedy");
+            inside.batch_execute(remedy).await.expect(remedy);
+        }
+    }
+    assert!(attempts > 0);
+    drop(inside);
+    assert_eq!(titles(&shop, OWN).await, [""; 0]);
+    assert!(connect(&before).await.is_err());
+    assert!(still_there.batch_execute("SELECT 1").await.is_err());
+    // Let in behind our back, it is out at the end at the latest.
+    elsewhere
+        .run(&format!("GRANT CONNECT ON DATABASE {name} TO {OWN}_app"))
+        .await;
+    assert!(connect(&before).await.is_ok());
+    provisioner.delete(&own).await.unwrap();
+    provisioner.destroy(&own).await.unwrap();
+    assert_eq!(elsewhere.databases().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handle_of_before_follows_the_logins_of_now() {
+    let (elsewhere, database) = (Elsewhere::start().await, Database::empty().await);
+    let shop = open(&database, &key("a")).await;
+    let own: Slug = OWN.parse().unwrap();
+    provision(&shop, OWN, elsewhere.logins(OWN)).await.unwrap();
+    let (_, db) = shop.tenancy.tenant(&own).await.unwrap();
+    drop(db.conn().await.unwrap());
+    elsewhere
+        .run(&format!("ALTER ROLE {OWN}_app PASSWORD 'hunter3-app'"))
+        .await;
+    let changed = elsewhere
+        .logins_by(OWN, ["hunter3-app", "hunter2-owner"])
+        .unwrap();
+    shop.tenancy
+        .provisioner()
+        .set_logins(&own, changed)
+        .await
+        .unwrap();
+    let mut seen = BTreeSet::new();
+    let sessions = format!("SELECT pid FROM pg_stat_activity WHERE usename = '{OWN}_app'");
+    for _ in 0..10 {
+        assert_eq!(titles(&shop, OWN).await, [""; 0]);
+        drop(db.conn().await.unwrap());
+        let rows = elsewhere.superuser.query(&sessions, &[]).await.unwrap();
+        seen.extend(rows.iter().map(|row| row.get::<_, i32>(0)));
+    }
+    assert_eq!(shop.tenancy.databases().unwrap().pools(), 1);
+    // The twin: with a pool for each of them in turn there would be twenty.
+    assert!(seen.len() < 6, "{seen:?}");
+
+    // Alone with a login that is none any more, it has the other at the next attempt.
+    elsewhere
+        .run(&format!("ALTER ROLE {OWN}_app PASSWORD 'hunter4-app'"))
+        .await;
+    let changed = elsewhere
+        .logins_by(OWN, ["hunter4-app", "hunter2-owner"])
+        .unwrap();
+    shop.tenancy
+        .provisioner()
+        .set_logins(&own, changed)
+        .await
+        .unwrap();
+    let end = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{OWN}_app'"
+    );
+    elsewhere.run(&end).await;
+    let mut attempts = 0;
+    while db.conn().await.is_err() {
+        attempts += 1;
+        assert!(attempts < 5);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_that_holds_up_its_own_database_holds_up_nobodys_start() {
+    let (elsewhere, database) = (Elsewhere::start().await, Database::empty().await);
+    let ring = key("a");
+    let shop = open(&database, &ring).await;
+    provision(&shop, OWN, elsewhere.logins(OWN)).await.unwrap();
+    let name = elsewhere.databases().await.remove(0);
+    let own = elsewhere.url(&format!("{OWN}_app"), "hunter2-app", &name);
+    let holding = connect(&own).await.unwrap();
+    holding
+        .batch_execute("SELECT pg_advisory_lock(hashtextextended('tenancy.tables', 0))")
+        .await
+        .unwrap();
+    let opened = timeout(Duration::from_secs(40), open(&database, &ring)).await;
+    let again = opened.expect("a start");
+    assert_eq!(titles(&again, SHARING).await, [""; 0]);
+    // The twin: it waits as long as it may, which is why there is an end to it.
+    let problems = again.tenancy.migrate().await.unwrap_err().to_string();
+    assert!(
+        problems.contains(&name) && problems.contains("lock timeout"),
+        "{problems}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_half_destroyed_is_finished_by_new_logins() {
+    let (elsewhere, database) = (Elsewhere::start().await, Database::empty().await);
+    let ring = key("a");
+    let shop = open(&database, &ring).await;
+    let own: Slug = OWN.parse().unwrap();
+    provision(&shop, OWN, elsewhere.logins(OWN)).await.unwrap();
+    let provisioner = shop.tenancy.provisioner();
+    provisioner.delete(&own).await.unwrap();
+    elsewhere
+        .run(&format!("ALTER ROLE {OWN}_owner PASSWORD 'hunter3-owner'"))
+        .await;
+    assert!(provisioner.destroy(&own).await.is_err());
+    let there = provisioner.find(&own).await.unwrap().unwrap();
+    assert_eq!(there.status, TenantStatus::Destroying);
+    let changed = elsewhere
+        .logins_by(OWN, ["hunter2-app", "hunter3-owner"])
+        .unwrap();
+    // By then the application's role may be let in no more.
+    elsewhere
+        .run(&format!("ALTER ROLE {OWN}_app NOLOGIN"))
+        .await;
+    provisioner.set_logins(&own, changed).await.unwrap();
+    provisioner.destroy(&own).await.unwrap();
+    assert_eq!(elsewhere.databases().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_tenant_that_cannot_be_made_nothing_stays() {
     let (elsewhere, database) = (Elsewhere::start().await, Database::empty().await);
     let shop = open(&database, &key("a")).await;
@@ -575,7 +751,27 @@ async fn operators_give_logins_by_commands() {
         );
     }
     assert_eq!(elsewhere.databases().await.len(), 1);
+    let with_metadata = [
+        "tenants",
+        "create",
+        OTHER,
+        "--own-logins",
+        "--metadata",
+        "-",
+    ];
+    let [app, owner] = ["app", "owner"]
+        .map(|role| elsewhere.template(&format!("{OTHER}_{role}"), &format!("hunter2-{role}")));
+    let input = format!("{app}\n{owner}\n{{\"password\": {{\"$secret\": \"hunter5\"}}}}\n");
     let vars = [("TENANCY_ENCRYPTION_KEY", &*ring)];
+    let made = place
+        .run_fed("quickstart", &with_metadata, &vars, &input)
+        .await;
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    let stored = everything(&database).await;
+    assert!(
+        stored.contains("$secret") && !stored.contains("hunter"),
+        "{stored}"
+    );
     let one = place
         .run_fed("quickstart", &set, &vars, "postgres://a@b/{database_name}")
         .await;

@@ -99,7 +99,7 @@ pub(super) async fn remove(
                 );
                 return Ok(true);
             }
-            databases.drop(address, tables.app_role()).await?;
+            databases.drop(address).await?;
         }
         Locator::Schema(schema) | Locator::Shared(schema) => {
             let drop = format!(
