@@ -7,34 +7,34 @@ use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
 use super::{Admission, TenantUse};
+use crate::error::Error;
 use crate::http::Spool;
-use crate::limit::Route;
 use crate::plan::RouteLimit;
+use crate::resolve::Named;
 
 /// Puts [`Admit`] in front of a route.
 #[derive(Debug, Clone)]
 pub struct AdmissionLayer {
     admission: Admission,
     tenant_use: TenantUse,
-    route: Route,
+    route_limit: Option<RouteLimit>,
 }
 
 impl AdmissionLayer {
-    /// Admits requests as `tenant_use` says, to a router or to a route.
+    /// Admits requests as `tenant_use` says.
     #[must_use]
     pub fn new(admission: Admission, tenant_use: TenantUse) -> Self {
         Self {
             admission,
             tenant_use,
-            route: Route::Merged,
+            route_limit: None,
         }
     }
 
-    /// How often each tenant may call the route, where that is known; of a router's
-    /// routes their handlers' gates tell.
+    /// How often each tenant may call the route.
     #[must_use]
     pub fn route_limit(mut self, limit: Option<RouteLimit>) -> Self {
-        self.route = Route::Listed(limit);
+        self.route_limit = limit;
         self
     }
 }
@@ -77,20 +77,25 @@ where
         let AdmissionLayer {
             admission,
             tenant_use,
-            route,
+            route_limit,
         } = self.layer.clone();
         Box::pin(async move {
             let (mut parts, mut body) = request.into_parts();
             let mut revocation = None;
             let mut turn = None;
-            if tenant_use != TenantUse::None {
+            if tenant_use == TenantUse::None {
+                // Below a tenant's path there are that tenant's routes only.
+                if parts.extensions.get::<Named>().is_some() {
+                    return Ok(Error::NotFound.into_response());
+                }
+            } else {
                 let (admitted, carried) = match admission.request(&parts, tenant_use).await {
                     Ok(admitted) => admitted,
                     Err(refusal) => return Ok(refusal.into_response()),
                 };
                 if let Some(tenant) = &admitted.tenant {
                     let turn = turn.insert(admission.limits.turn(tenant));
-                    if let Err(refusal) = turn.begin(route, &parts).await {
+                    if let Err(refusal) = turn.begin(route_limit).await {
                         return Ok(turn.tell(refusal.into_response()));
                     }
                     parts.extensions.insert(turn.clone());

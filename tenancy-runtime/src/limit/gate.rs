@@ -4,7 +4,6 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::Turn;
-use super::learned::Place;
 use crate::error::{Error, Result};
 use crate::plan::RouteLimit;
 
@@ -25,11 +24,8 @@ pub trait RateLimitGate {
 ///
 /// On routes that are listed ([`App::route`](crate::app::App::route)) admission
 /// has counted the request already, together with the application's own limit.
-/// On a router that is merged nobody in front knows the handler's limit before the
-/// first request of each process, which is counted here, in a step of its own. From
-/// then on admission knows, by method and path, and counts for both limits in one step
-/// there as well; not below a service that routes by itself, nor where a request was
-/// answered with success past this gate, so that the path says too little.
+/// On a router that is merged nobody in front knows the handler's limit, so it is
+/// counted here, in a step of its own.
 ///
 /// ```
 /// use tenancy_runtime::limit::{RateLimitGate, RequireRateLimit};
@@ -62,8 +58,7 @@ impl<S: Send + Sync, G: RateLimitGate> FromRequestParts<S> for RequireRateLimit<
                  `routes(…)`, or add its router with `App::merge`",
             )
         })?;
-        let place = Place::of(parts);
-        turn.pass(G::LIMIT, place.as_ref()).await?;
+        turn.pass(G::LIMIT).await?;
         Ok(Self(PhantomData))
     }
 }

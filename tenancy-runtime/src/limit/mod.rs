@@ -25,29 +25,27 @@
 mod gate;
 mod headers;
 mod key;
-mod learned;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(test)]
 mod tests;
-mod turn;
 mod window;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::response::Response;
 use secrecy::SecretString;
 
-use self::key::Counter;
-use self::learned::Learned;
+use self::headers::Standing;
+use self::key::{Counter, Key};
 use self::memory::MemoryStore;
-use crate::error::Result;
-use crate::plan::RateLimit;
+use crate::error::{Error, Result};
+use crate::plan::{RateLimit, RouteLimit};
 use crate::tenant::Tenant;
 
 pub use gate::{RateLimitGate, RequireRateLimit};
-pub(crate) use turn::{Route, Turn};
 
 /// What happens to requests that have a limit while Redis is away. There is no
 /// default: either choice hurts somebody.
@@ -72,7 +70,6 @@ struct Inner {
     application: &'static str,
     every: Option<RateLimit>,
     store: Store,
-    learned: Learned,
 }
 
 enum Store {
@@ -103,7 +100,6 @@ impl Limits {
             application,
             every,
             store,
-            learned: Learned::default(),
         }))
     }
 
@@ -117,7 +113,6 @@ impl Limits {
             application,
             every: *every,
             store: Store::Redis(Box::new(redis::RedisStore::new(url, without)?)),
-            learned: Learned::default(),
         })))
     }
 
@@ -146,7 +141,12 @@ impl Limits {
 
     /// Begins to count for a request of `tenant`.
     pub(crate) fn turn(&self, tenant: &Tenant) -> Turn {
-        Turn::new(self.clone(), tenant.clone())
+        Turn {
+            limits: self.clone(),
+            tenant: tenant.clone(),
+            counted: None,
+            standings: Arc::default(),
+        }
     }
 
     /// What holds for all requests of a tenant together.
@@ -170,5 +170,97 @@ impl Default for Limits {
     /// No limit for all requests.
     fn default() -> Self {
         Self::in_memory("", None)
+    }
+}
+
+/// One request of a tenant, and what came of counting it.
+#[derive(Clone)]
+pub(crate) struct Turn {
+    limits: Limits,
+    tenant: Tenant,
+    /// The route's limit for which the request is counted already.
+    counted: Option<RouteLimit>,
+    /// Shared with the handler's gate, which may count as well.
+    standings: Arc<Mutex<Vec<Standing>>>,
+}
+
+impl Turn {
+    /// Counts the request for the application's limit and the route's, as far as
+    /// there are any: without one nobody is asked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RateLimited`], and [`Error::Unavailable`] when nobody counts.
+    pub(crate) async fn begin(&mut self, route: Option<RouteLimit>) -> Result<()> {
+        let every = self.limits.of_tenant(&self.tenant);
+        self.counted = route;
+        self.count(every, route).await
+    }
+
+    /// Counts the request for a route's limit, unless that is done.
+    async fn pass(&self, route: RouteLimit) -> Result<()> {
+        if self.counted == Some(route) {
+            return Ok(());
+        }
+        self.count(None, Some(route)).await
+    }
+
+    async fn count(&self, every: Option<RateLimit>, route: Option<RouteLimit>) -> Result<()> {
+        let counter = |route: Option<&'static str>, limit: RateLimit| Counter {
+            key: Key {
+                tenant: self.tenant.id(),
+                route,
+                per: limit.per(),
+            },
+            limit,
+        };
+        let every = every.map(|limit| counter(None, limit));
+        let route = route.map(|RouteLimit { route, limit }| counter(Some(route), limit));
+        let counters: Vec<_> = every.into_iter().chain(route).collect();
+        if counters.is_empty() {
+            return Ok(());
+        }
+        let Some(outcome) = self.limits.take(&counters).await? else {
+            return Ok(());
+        };
+        let standings = counters.iter().zip(&outcome.readings);
+        let standings: Vec<_> = standings
+            .map(|(one, reading)| standing(one, reading))
+            .collect();
+        let reached = standings.iter().filter(|standing| standing.remaining == 0);
+        let reached = reached.max_by_key(|standing| standing.more_after).copied();
+        self.standings().extend(standings);
+        match reached {
+            Some(standing) if !outcome.admitted => Err(Error::RateLimited {
+                limit: standing.limit,
+                retry_after: standing.seconds(),
+            }),
+            _ if outcome.admitted => Ok(()),
+            _ => Err(Error::internal("a request was refused below every limit")),
+        }
+    }
+
+    /// Tells the client how it stands.
+    pub(crate) fn tell(&self, mut response: Response) -> Response {
+        headers::add(&self.standings(), response.headers_mut());
+        response
+    }
+
+    fn standings(&self) -> std::sync::MutexGuard<'_, Vec<Standing>> {
+        self.standings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn standing(counter: &Counter, reading: &Reading) -> Standing {
+    Standing {
+        policy: match counter.key.route {
+            None => "tenant",
+            Some(_) => "route",
+        },
+        limit: counter.limit,
+        remaining: counter.limit.requests().saturating_sub(reading.used),
+        more_after: reading.more_after,
     }
 }

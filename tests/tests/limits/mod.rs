@@ -7,9 +7,6 @@ mod exact;
 mod wire;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures_util::future::join_all;
 use integration::http::{Answer, Served};
@@ -65,19 +62,6 @@ async fn by_hand() -> &'static str {
     "ok"
 }
 
-/// On a router with a layer that answers some requests by itself.
-#[tenant_handler(rate_limit = "4/h")]
-async fn behind() -> &'static str {
-    "ok"
-}
-
-async fn answers_itself(request: Request, next: Next) -> Response {
-    match request.uri().query() {
-        Some("short") => "short".into_response(),
-        _ => next.run(request).await,
-    }
-}
-
 /// An application without a limit for all requests, whatever its tenants.
 fn without_routes(name: &'static str) -> App {
     App::new(name, "1.0.0")
@@ -95,11 +79,6 @@ fn app() -> App {
         .route::<daily>()
         .route::<hourly>()
         .merge(Router::new().route("/by-hand", get(by_hand)))
-        .merge(
-            Router::new()
-                .route("/behind", get(behind))
-                .layer(from_fn(answers_itself)),
-        )
         .plans::<Plan>()
 }
 
