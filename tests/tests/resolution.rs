@@ -7,10 +7,12 @@ use axum::http::request::Parts;
 use axum::routing::{delete, get};
 use integration::http::raw;
 use serde_json::json;
-use tenancy::admit::{Gateway, Membership};
+use tenancy::admit::{AdmissionLayer, Gateway, Membership, TenantUse};
 use tenancy::config::Config;
 use tenancy::prelude::*;
-use tenancy::resolve::{Candidate, PathPrefix, PathResolver, Resolver, SubdomainResolver};
+use tenancy::resolve::{
+    Candidate, PathPrefix, PathResolver, Resolver, StripPrefixLayer, SubdomainResolver,
+};
 use tenancy::{HeaderResolver, Tenancy, async_trait};
 
 const A: &str = "acme-corp";
@@ -64,6 +66,10 @@ impl Door {
         let vars = vars.iter().map(|&(n, v)| (n.to_owned(), v.to_owned()));
         let config = Config::from_vars(app.defaults(), vars).expect("a configuration");
         let (tenancy, router) = app.start(config).await.expect("a start");
+        Self::serve(tenancy, router).await
+    }
+
+    async fn serve(tenancy: Tenancy, router: Router) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -239,6 +245,34 @@ async fn a_public_route_is_unknown_below_a_tenant_whatever_the_method() {
         let answer = door.ask("POST", path, host).await;
         assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
     }
+}
+
+/// Wired by hand there is one router, below tenants' paths as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_public_route_is_unknown_below_a_tenant_for_the_layer_by_itself() {
+    let app = app().resolver(PathResolver::default()).membership(Gateway);
+    let config = Config::from_vars(app.defaults(), []).expect("a configuration");
+    let (tenancy, _) = app.start(config).await.expect("a start");
+    let admit = |tenant| AdmissionLayer::new(tenancy.admission().clone(), tenant);
+    let open = || get(async || "open");
+    let routes = Router::new()
+        .route("/open", open().layer(admit(TenantUse::None)))
+        .route("/maybe", get(maybe).layer(admit(TenantUse::Optional)))
+        .route("/bare", open());
+    let wired = Router::new().fallback_service(routes);
+    let wired = wired.layer(StripPrefixLayer(PathResolver::default()));
+    let door = Door::serve(tenancy, wired).await;
+    let host = &["Host: myapp.com"][..];
+    assert_eq!(door.short("/open", host).await, "200 open");
+    for tenant in ["acme-corp", "unknown", "Acme-Corp"] {
+        let answer = door.short(&format!("/t/{tenant}/open"), host).await;
+        assert!(answer.starts_with("404 "), "{answer}");
+        assert!(answer.contains("\"code\":\"not_found\""), "{answer}");
+    }
+    let path = "/t/acme-corp/maybe";
+    assert_eq!(door.short(path, host).await, "200 \"acme-corp\"");
+    // The twin: without the layer it is there.
+    assert_eq!(door.short("/t/acme-corp/bare", host).await, "200 open");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -21,7 +21,8 @@ pub struct AdmissionLayer {
 }
 
 impl AdmissionLayer {
-    /// Admits requests as `tenant_use` says.
+    /// Admits requests as `tenant_use` says. What belongs to no tenant
+    /// ([`TenantUse::None`]) is not found below a tenant's path.
     #[must_use]
     pub fn new(admission: Admission, tenant_use: TenantUse) -> Self {
         Self {
@@ -84,7 +85,8 @@ where
             let mut revocation = None;
             let mut turn = None;
             if tenant_use == TenantUse::None {
-                // Below a tenant's path there are that tenant's routes only.
+                // An `App` routes nothing here from there; who puts this around a router
+                // by hand may.
                 if parts.extensions.get::<Named>().is_some() {
                     return Ok(Error::NotFound.into_response());
                 }

@@ -182,7 +182,9 @@ impl<S: Send + Sync> FromRequestParts<S> for PathPrefix {
 /// Takes tenants' prefixes off before the request is routed. It goes around a
 /// whole router ([`App`](crate::app::App) does that): a layer of the router
 /// itself would come after routing. Put around a router by hand, it has all routes of
-/// that router below a tenant, those of no tenant as well; an `App` has two routers.
+/// that router below a tenant: those of no tenant are refused there by an
+/// [`AdmissionLayer`](crate::admit::AdmissionLayer) around them, and by nothing else. An
+/// `App` has two routers, so that they are unknown there whatever the method.
 #[derive(Debug, Clone)]
 pub struct StripPrefixLayer(pub PathResolver);
 
