@@ -21,7 +21,8 @@ pub(crate) const MARK: &str = "$secret";
 /// stored sealed with a key of the application's, and so it is in a
 /// [`TenantRecord`](super::TenantRecord) that was read. A
 /// `SecretSetting` in the application's settings opens it, and nothing else does.
-/// `Debug`, JSON and [`shown`](Self::shown) have `{"$secret": null}` in its place.
+/// `Debug`, JSON and [`shown`](Self::shown) have `{"$secret": null}` in its place. There
+/// are 1,000 of them at most, of 64 KiB each.
 ///
 /// ```
 /// use serde_json::json;

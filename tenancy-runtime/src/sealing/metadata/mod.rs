@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use self::kept::kept;
+use self::kept::Kept;
 use self::numbered::Numbered;
 use super::ring::KeyRing;
 use super::seal::{About, Unopened, seal};
@@ -21,6 +21,10 @@ use super::{checked, no_keys};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::tenant::{MARK, Metadata, Sealed, TenantId, TenantRecord};
+
+/// The most secrets in one tenant's metadata, which comes with the tenant to every
+/// process and is looked through wherever it is read.
+const MOST: usize = 1_000;
 
 /// The keys that seal and open secrets in metadata; without, there are none.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +56,8 @@ impl MetadataKeys {
     /// Metadata as it is stored for the tenant of this id, and what `read` makes of it.
     ///
     /// Refused is what is marked and is no secret, and one that looks as if it were
-    /// sealed already: nothing is stored so but what was sealed here.
+    /// sealed already: nothing is stored so but what was sealed here. So are more
+    /// secrets than [`MOST`].
     pub(crate) fn sealed<T>(
         &self,
         id: TenantId,
@@ -60,47 +65,63 @@ impl MetadataKeys {
         stored: Option<&TenantRecord>,
         read: impl FnOnce(&Value) -> T,
     ) -> Result<(Metadata, T)> {
+        let marked = given.marked();
+        if marked.len() > MOST {
+            return Err(Error::InvalidInput(format!(
+                "a tenant's metadata: has {} secrets, and {MOST} are the most",
+                marked.len()
+            )));
+        }
         let mut sealed = Value::clone(given);
         let mut numbered = Numbered::of(given);
-        for (place, mark) in given.marked() {
-            let refused = |wrong: String| {
+        let mut stored = stored.map(|tenant| (tenant, Kept::of(given, &tenant.metadata)));
+        for (place, mark) in marked {
+            let taken = self.taken(id, &place, mark, stored.as_mut());
+            let (secret, mark) = taken.map_err(|wrong| {
                 Error::InvalidInput(format!("a tenant's metadata: the secret `{place}` {wrong}"))
-            };
-            let ring = self.0.as_deref();
-            let ring = ring.ok_or_else(|| refused(format!("cannot be kept: {}", no_keys())))?;
-            let alone = mark.as_object().is_some_and(|fields| fields.len() == 1);
-            let (secret, mark) = match &mark[MARK] {
-                Value::String(secret) if alone => {
-                    let secret = SecretString::from(secret.as_str());
-                    checked(&secret).map_err(refused)?;
-                    let mark = put(ring, id, &place, &secret);
-                    (Ok(secret), mark)
-                }
-                Value::Null if alone => {
-                    let kept = stored.and_then(|tenant| {
-                        let mark = kept(given, &tenant.metadata, &place)?;
-                        Some((self.open(tenant, &place, mark), mark.clone()))
-                    });
-                    kept.ok_or_else(|| {
-                        refused(
-                            "is to stay as it is stored, and none is stored there, or in a list \
-                             that has changed: write it anew"
-                                .to_owned(),
-                        )
-                    })?
-                }
-                _ => {
-                    return Err(refused(format!(
-                        "is none: write {{\"{MARK}\": \"…\"}}, or {{\"{MARK}\": null}} for the one \
-                         that is stored"
-                    )));
-                }
-            };
+            })?;
             numbered.put(&place, secret);
             replace(&mut sealed, &place, mark);
         }
         let read = numbered.read(read).map_err(Error::internal)?;
         Ok((sealed.into(), read))
+    }
+
+    /// What is marked at a place as a secret, and as it is stored; or in words that go
+    /// on from its place what is wrong with it.
+    fn taken(
+        &self,
+        id: TenantId,
+        place: &str,
+        mark: &Value,
+        stored: Option<&mut (&TenantRecord, Kept<'_>)>,
+    ) -> Result<(Result<SecretString, Problem>, Value), String> {
+        let ring = self.0.as_deref();
+        let ring = ring.ok_or_else(|| format!("cannot be kept: {}", no_keys()))?;
+        let alone = mark.as_object().is_some_and(|fields| fields.len() == 1);
+        match &mark[MARK] {
+            Value::String(secret) if alone => {
+                let secret = SecretString::from(secret.as_str());
+                checked(&secret)?;
+                let mark = put(ring, id, place, &secret);
+                Ok((Ok(secret), mark))
+            }
+            Value::Null if alone => {
+                let kept = stored.and_then(|(tenant, kept)| {
+                    let mark = kept.mark(place)?;
+                    Some((self.open(tenant, place, mark), mark.clone()))
+                });
+                kept.ok_or_else(|| {
+                    "is to stay as it is stored, and none is stored there, or in a list that has \
+                     changed: write it anew"
+                        .to_owned()
+                })
+            }
+            _ => Err(format!(
+                "is none: write {{\"{MARK}\": \"…\"}}, or {{\"{MARK}\": null}} for the one that is \
+                 stored"
+            )),
+        }
     }
 
     /// A stored tenant's metadata with its secrets sealed by the first key, as far as

@@ -151,6 +151,43 @@ fn what_is_shown_keeps_what_is_stored_at_its_place_when_it_is_given_back() {
     assert!(matches!(new, Err(Error::InvalidInput(_))));
 }
 
+/// The same with entries that are lists themselves, and others beside them.
+#[test]
+fn a_secret_stays_in_an_entry_that_is_the_same_whatever_became_of_others() {
+    let keys = keys(&["a"]);
+    let secret = |value: &str| json!({MARK: value});
+    let acme = tenant(
+        &keys,
+        json!({"a": [[{"keys": [secret("0"), secret("1")]}], [secret("2"), "b"]]}),
+    );
+    let mut given = acme.metadata.shown();
+    given["a"][1][1] = json!("c");
+    given["a"][1][0] = secret("new");
+    let changed = change(&keys, &acme, given.clone()).unwrap();
+    for (place, value) in [("0/0/keys/0", "0"), ("0/0/keys/1", "1"), ("1/0", "new")] {
+        let read = read(&keys, &changed, &format!("/a/{place}"));
+        assert_eq!(read.unwrap(), value);
+    }
+    given["a"][1][0] = json!({MARK: null});
+    let said = change(&keys, &acme, given).unwrap_err();
+    assert!(said.contains("the secret `/a/1/0` is to stay"), "{said}");
+}
+
+#[test]
+fn as_many_secrets_as_there_may_be_are_kept_and_one_more_is_refused() {
+    let keys = keys(&["a"]);
+    let with = |count: usize| {
+        let secrets = (0..count).map(|number| (format!("k{number}"), json!({MARK: "hunter2"})));
+        json!({"list": [serde_json::Map::from_iter(secrets)]})
+    };
+    let acme = tenant(&keys, with(MOST));
+    let kept = change(&keys, &acme, acme.metadata.shown()).unwrap();
+    assert_eq!(kept.metadata, acme.metadata);
+    assert_eq!(read(&keys, &kept, "/list/0/k999").unwrap(), "hunter2");
+    let said = change(&keys, &acme, with(MOST + 1)).unwrap_err();
+    assert!(said.contains("has 1001 secrets, and 1000 are"), "{said}");
+}
+
 #[test]
 fn what_does_not_open_hurts_nobody_who_does_not_ask_for_it() {
     let keys = keys(&["a"]);
