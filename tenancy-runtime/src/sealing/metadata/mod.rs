@@ -17,10 +17,11 @@ use self::kept::Kept;
 use self::numbered::Numbered;
 use super::ring::KeyRing;
 use super::seal::{About, Unopened, seal};
+use super::setting::Opening;
 use super::{checked, no_keys};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::tenant::{MARK, Metadata, Sealed, TenantId, TenantRecord};
+use crate::tenant::{MARK, Metadata, Sealed, Slug, TenantId, TenantRecord};
 
 /// The most secrets in one tenant's metadata, which comes with the tenant to every
 /// process and is looked through wherever it is read.
@@ -48,7 +49,7 @@ impl MetadataKeys {
         }
         let mut numbered = Numbered::of(&tenant.metadata);
         for (place, mark) in marked {
-            numbered.put(&place, self.open(tenant, &place, mark));
+            numbered.put(&place, self.opening(tenant, &place, mark));
         }
         numbered.read(read)
     }
@@ -95,7 +96,7 @@ impl MetadataKeys {
         place: &str,
         mark: &Value,
         stored: Option<&mut (&TenantRecord, Kept<'_>)>,
-    ) -> Result<(Result<SecretString, Problem>, Value), String> {
+    ) -> Result<(Opening, Value), String> {
         let ring = self.0.as_deref();
         let ring = ring.ok_or_else(|| format!("cannot be kept: {}", no_keys()))?;
         let alone = mark.as_object().is_some_and(|fields| fields.len() == 1);
@@ -104,12 +105,12 @@ impl MetadataKeys {
                 let secret = SecretString::from(secret.as_str());
                 checked(&secret)?;
                 let mark = put(ring, id, place, &secret);
-                Ok((Ok(secret), mark))
+                Ok((Box::new(move || Ok(secret.clone())), mark))
             }
             Value::Null if alone => {
                 let kept = stored.and_then(|(tenant, kept)| {
                     let mark = kept.mark(place)?;
-                    Some((self.open(tenant, place, mark), mark.clone()))
+                    Some((self.opening(tenant, place, mark), mark.clone()))
                 });
                 kept.ok_or_else(|| {
                     "is to stay as it is stored, and none is stored there, or in a list that has \
@@ -136,7 +137,7 @@ impl MetadataKeys {
             if Sealed::of(mark).is_some_and(|sealed| sealed.key == ring.encrypting().id()) {
                 continue;
             }
-            match self.open(tenant, &place, mark) {
+            match self.open(tenant.id, &tenant.slug, &place, mark) {
                 Ok(secret) => {
                     let mark = put(ring, tenant.id, &place, &secret);
                     replace(&mut resealed, &place, mark);
@@ -156,17 +157,22 @@ impl MetadataKeys {
         sealed.then(|| (key.id().to_owned(), seal(key, About::Key, b"")))
     }
 
+    /// The secret that is stored at a place, for who may ask for it.
+    fn opening(&self, tenant: &TenantRecord, place: &str, mark: &Value) -> Opening {
+        let (keys, id, slug) = (self.clone(), tenant.id, tenant.slug.clone());
+        let (place, mark) = (place.to_owned(), mark.clone());
+        Box::new(move || keys.open(id, &slug, &place, &mark))
+    }
+
     /// The secret that is stored at a place.
     fn open(
         &self,
-        tenant: &TenantRecord,
+        id: TenantId,
+        slug: &Slug,
         place: &str,
         mark: &Value,
     ) -> Result<SecretString, Problem> {
-        let what = format!(
-            "the secret `{place}` in the metadata of the tenant `{}`",
-            tenant.slug
-        );
+        let what = format!("the secret `{place}` in the metadata of the tenant `{slug}`");
         let Some(Sealed { key, text }) = Sealed::of(mark) else {
             return Err(Problem::new(
                 what,
@@ -177,7 +183,7 @@ impl MetadataKeys {
         let opened = match (self.0.as_deref(), STANDARD.decode(text)) {
             (None, _) => Err(Unopened::NoKey(key.to_owned())),
             (Some(_), Err(_)) => Err(Unopened::Changed(key.to_owned())),
-            (Some(ring), Ok(sealed)) => ring.open(key, About::Metadata(tenant.id, place), &sealed),
+            (Some(ring), Ok(sealed)) => ring.open(key, About::Metadata(id, place), &sealed),
         };
         opened.map_err(|unopened| unopened.problem(what, "tenancy.tenants"))
     }

@@ -1,18 +1,17 @@
 //! Metadata as it is read: a number in the place of each secret, by which a
 //! `SecretSetting` finds it (`setting`).
 
-use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::replace;
 use crate::problem::Problem;
-use crate::sealing::setting::with_secrets;
+use crate::sealing::setting::{Opening, with_secrets};
 use crate::tenant::MARK;
 
 /// Metadata with numbers in the places of its secrets.
 pub(super) struct Numbered {
     metadata: Value,
-    secrets: Vec<Result<SecretString, Problem>>,
+    secrets: Vec<Opening>,
 }
 
 impl Numbered {
@@ -23,7 +22,7 @@ impl Numbered {
         }
     }
 
-    pub(super) fn put(&mut self, place: &str, secret: Result<SecretString, Problem>) {
+    pub(super) fn put(&mut self, place: &str, secret: Opening) {
         let number = json!({ MARK: self.secrets.len() });
         replace(&mut self.metadata, place, number);
         self.secrets.push(secret);
