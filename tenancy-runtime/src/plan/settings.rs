@@ -74,13 +74,15 @@ impl Settings {
         self.keys.to_list(metadata)
     }
 
-    /// What is wrong with that of a stored tenant.
-    pub(crate) fn problem(&self, tenant: &TenantRecord) -> Option<Problem> {
-        match self.keys.opened(tenant, self.read) {
-            Ok(Ok(())) => None,
-            Ok(Err(wrong)) => Some(stored(tenant, &wrong)),
-            Err(problem) => Some(problem),
+    /// What is wrong with that of a stored tenant. Its secrets are all tried, whether or
+    /// not the application's type asks for them: others may, where it names none.
+    pub(crate) fn problems(&self, tenant: &TenantRecord) -> Vec<Problem> {
+        let mut problems = self.keys.unopened(tenant);
+        // What it asks for and does not open is among them.
+        if let Ok(Err(wrong)) = self.keys.opened(tenant, self.read) {
+            problems.push(stored(tenant, &wrong));
         }
+        problems
     }
 }
 

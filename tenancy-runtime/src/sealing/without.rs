@@ -20,6 +20,11 @@ impl MetadataKeys {
         Ok(read(&tenant.metadata.shown()))
     }
 
+    /// None is asked for: there is no setting that opens one.
+    pub(crate) fn unopened(&self, _: &TenantRecord) -> Vec<Problem> {
+        Vec::new()
+    }
+
     pub(crate) fn sealed<T>(
         &self,
         _: TenantId,

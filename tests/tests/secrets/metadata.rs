@@ -310,6 +310,28 @@ async fn a_sealed_value_that_is_moved_does_not_open() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn verify_names_every_secret_that_does_not_open_whatever_the_settings_ask_for() {
+    let database = Database::empty().await;
+    let ring = key("a");
+    // It names no type of its settings, and handlers may read any.
+    let app = super::app(Strategy::Rls).seed_tenant(tenant(MAIL, "hunter2"));
+    let vars = [("TENANCY_ENCRYPTION_KEY", &*ring)];
+    let shop = Served::start(app, &database, &vars).await;
+    // The twin: as long as they open, there is nothing to name.
+    assert!(shop.tenancy.verify().await.unwrap().is_empty());
+    let swapped = format!(
+        "UPDATE tenancy.tenants SET metadata = jsonb_set(jsonb_set(metadata, \
+         '{{smtp,password}}', metadata #> '{{hooks,0,key}}'), \
+         '{{hooks,0,key}}', metadata #> '{{smtp,password}}') WHERE slug = '{MAIL}'"
+    );
+    database.sabotage(&swapped).await;
+    let problems = shop.tenancy.verify().await.unwrap();
+    let about: Vec<_> = problems.iter().map(|problem| problem.about()).collect();
+    let of = |place: &str| format!("the secret `{place}` in the metadata of the tenant `{MAIL}`");
+    assert_eq!(about, [of("/hooks/0/key"), of("/smtp/password")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_processes_share_of_a_tenant_has_its_secrets_sealed() {
     let (database, redis) = (Database::empty().await, Redis::start().await);
     let (ring, url) = (key("a"), redis.url());

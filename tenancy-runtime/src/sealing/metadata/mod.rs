@@ -54,6 +54,13 @@ impl MetadataKeys {
         numbered.read(read)
     }
 
+    /// What is wrong with those of a stored tenant's secrets that do not open.
+    pub(crate) fn unopened(&self, tenant: &TenantRecord) -> Vec<Problem> {
+        let marked = tenant.metadata.marked().into_iter();
+        let opened = marked.map(|(place, mark)| self.open(tenant.id, &tenant.slug, &place, mark));
+        opened.filter_map(Result::err).collect()
+    }
+
     /// Metadata as it is stored for the tenant of this id, and what `read` makes of it.
     ///
     /// Refused is what is marked and is no secret, and one that looks as if it were
