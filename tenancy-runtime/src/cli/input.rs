@@ -7,6 +7,7 @@ use secrecy::zeroize::Zeroizing;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::problem::shown;
 use crate::tenant::{MARK, Metadata};
 
 /// More than metadata has.
@@ -36,8 +37,9 @@ impl GivenMetadata {
         let is_given = |(_, mark): &(String, &Value)| !mark[MARK].is_null();
         match marked.iter().find(|mark| is_given(mark)) {
             Some((place, _)) if self != Self::Input => Err(Error::InvalidInput(format!(
-                "the metadata has a secret, `{place}`, and arguments are seen by every process of \
-                 the machine: write `-` in its place and hand it in on the standard input"
+                "the metadata has a secret, `{}`, and arguments are seen by every process of the \
+                 machine: write `-` in its place and hand it in on the standard input",
+                shown(place)
             ))),
             _ => Ok(metadata),
         }

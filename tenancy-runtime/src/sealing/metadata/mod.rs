@@ -20,7 +20,7 @@ use super::seal::{About, Unopened, seal};
 use super::setting::Opening;
 use super::{checked, no_keys};
 use crate::error::{Error, Result};
-use crate::problem::Problem;
+use crate::problem::{Problem, shown};
 use crate::tenant::{MARK, Metadata, Sealed, Slug, TenantId, TenantRecord};
 
 /// The most secrets in one tenant's metadata, which comes with the tenant to every
@@ -86,6 +86,7 @@ impl MetadataKeys {
         for (place, mark) in marked {
             let taken = self.taken(id, &place, mark, stored.as_mut());
             let (secret, mark) = taken.map_err(|wrong| {
+                let place = shown(&place);
                 Error::InvalidInput(format!("a tenant's metadata: the secret `{place}` {wrong}"))
             })?;
             numbered.put(&place, secret);
@@ -179,7 +180,10 @@ impl MetadataKeys {
         place: &str,
         mark: &Value,
     ) -> Result<SecretString, Problem> {
-        let what = format!("the secret `{place}` in the metadata of the tenant `{slug}`");
+        let what = format!(
+            "the secret `{}` in the metadata of the tenant `{slug}`",
+            shown(place)
+        );
         let Some(Sealed { key, text }) = Sealed::of(mark) else {
             return Err(Problem::new(
                 what,

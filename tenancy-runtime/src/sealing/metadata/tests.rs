@@ -235,3 +235,24 @@ fn all_that_opens_is_sealed_anew_by_the_first_key() {
     let (again, count, _) = both.resealed(&acme);
     assert_eq!((again, count), (acme.metadata, 0));
 }
+
+#[test]
+fn what_comes_from_elsewhere_is_escaped_wherever_it_is_told() {
+    let keys = keys(&["a"]);
+    let name = "a\nERROR forged\u{1b}[31m";
+    let mut acme = tenant(&keys, json!({}));
+    let mut told = vec![change(&keys, &acme, json!({ name: {MARK: 5} })).unwrap_err()];
+    for stored in [
+        json!({ name: {MARK: "in plain"} }),
+        json!({ "password": {MARK: {"key": name, "sealed": "aHVudGVyMg=="}} }),
+    ] {
+        acme.metadata = stored.into();
+        let problems = keys.unopened(&acme);
+        told.extend(problems.iter().map(ToString::to_string));
+    }
+    assert_eq!(told.len(), 3);
+    for said in told {
+        assert!(!said.contains(char::is_control), "{said:?}");
+        assert!(said.contains(r"a\nERROR forged\u{1b}[31m"), "{said}");
+    }
+}
