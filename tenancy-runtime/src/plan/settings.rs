@@ -4,7 +4,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::problem::{Problem, shown, shown_within};
 use crate::sealing::MetadataKeys;
-use crate::tenant::{Metadata, TenantId, TenantRecord};
+use crate::tenant::{DEEPEST, Metadata, TenantId, TenantRecord};
 
 /// The application's type of tenants' metadata, for those who store it, and the keys
 /// of the secrets in it.
@@ -54,6 +54,12 @@ impl Settings {
         if !metadata.is_object() {
             let wrong = "a tenant's metadata is a JSON object";
             return Err(Error::InvalidInput(wrong.to_owned()));
+        }
+        if metadata.is_too_deep() {
+            return Err(Error::InvalidInput(format!(
+                "a tenant's metadata: has objects and lists within each other in more than \
+                 {DEEPEST} levels"
+            )));
         }
         let refused = |wrong| Error::InvalidInput(format!("a tenant's metadata: {wrong}"));
         let (sealed, read) = self.keys.sealed(id, metadata, stored, self.read)?;
