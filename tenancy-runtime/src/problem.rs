@@ -66,3 +66,16 @@ pub(crate) fn shown(value: &str) -> String {
         .flat_map(char::escape_debug)
         .collect()
 }
+
+/// A message with values from outside in it, escaped and bounded likewise. Its quotes
+/// stay as they are.
+pub(crate) fn shown_within(message: &str) -> String {
+    let mut shown = String::new();
+    for letter in message.chars().take(1_000) {
+        match letter {
+            '"' | '\'' | '\\' => shown.push(letter),
+            _ => shown.extend(letter.escape_debug()),
+        }
+    }
+    shown
+}

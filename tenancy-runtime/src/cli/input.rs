@@ -7,6 +7,7 @@ use secrecy::zeroize::Zeroizing;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::problem::shown;
 use crate::tenant::{MARK, Metadata};
 
 /// More than metadata has.
@@ -48,8 +49,9 @@ fn spelt(text: &str) -> Result<Metadata> {
     let marked = metadata.marked();
     match marked.iter().find(|(_, mark)| !mark[MARK].is_null()) {
         Some((place, _)) => Err(Error::InvalidInput(format!(
-            "the metadata has a secret, `{place}`, and arguments are seen by every process of \
-             the machine: write `-` in its place and hand it in on the standard input"
+            "the metadata has a secret, `{}`, and arguments are seen by every process of the \
+             machine: write `-` in its place and hand it in on the standard input",
+            shown(place)
         ))),
         None => Ok(metadata),
     }

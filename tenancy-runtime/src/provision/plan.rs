@@ -229,7 +229,7 @@ impl Provisioner {
     pub(crate) fn problems(&self, tenant: &TenantRecord) -> Vec<Problem> {
         let plans = self.plans.iter();
         let names = plans.flat_map(|plans| plans.problems(tenant));
-        names.chain(self.settings.problem(tenant)).collect()
+        names.chain(self.settings.problems(tenant)).collect()
     }
 
     async fn override_feature(

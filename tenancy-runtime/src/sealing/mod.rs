@@ -59,6 +59,6 @@ pub(crate) fn no_keys() -> Problem {
         "TENANCY_ENCRYPTION_KEY",
         "is not set, and tenants' secrets are encrypted before they are stored",
         "make a key with the subcommand `secrets generate-key` and set it to that; an application \
-         without a database keeps no secrets",
+         without a database, or with a registry of its own, keeps none, in metadata or elsewhere",
     )
 }

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
 use super::ring::{Key, KeyRing};
-use crate::problem::Problem;
+use crate::problem::{Problem, shown};
 use crate::tenant::TenantId;
 
 const VERSION: u8 = 1;
@@ -56,13 +56,16 @@ pub(crate) enum Unopened {
 impl Unopened {
     /// In words, for the log: what it is about, and in which table it stands.
     pub(crate) fn problem(self, about: String, table: &str) -> Problem {
+        // As it is stored, where others may write.
+        let (Self::NoKey(id) | Self::Changed(id)) = &self;
+        let id = shown(id);
         match self {
-            Self::NoKey(id) => Problem::new(
+            Self::NoKey(_) => Problem::new(
                 about,
                 format!("is encrypted with the key `{id}`"),
                 format!("add the key `{id}` to TENANCY_ENCRYPTION_KEY"),
             ),
-            Self::Changed(id) => Problem::new(
+            Self::Changed(_) => Problem::new(
                 about,
                 format!(
                     "does not decrypt with the key `{id}`: it was changed, or comes from elsewhere"

@@ -52,10 +52,13 @@ use crate::tenant::MARK;
 #[derive(Clone)]
 pub struct SecretSetting(SecretString);
 
+/// A secret, opened when somebody asks for it.
+pub(super) type Opening = Box<dyn Fn() -> Result<SecretString, Problem>>;
+
 /// The secrets of the metadata that is read, by their numbers.
 #[derive(Default)]
 struct Readable {
-    secrets: Vec<Result<SecretString, Problem>>,
+    secrets: Vec<Opening>,
     /// What is wrong with one that was asked for.
     unreadable: Option<Problem>,
 }
@@ -67,7 +70,7 @@ thread_local! {
 /// Lets `read` find the secrets by their numbers; fails where it has asked for one that
 /// cannot be read.
 pub(super) fn with_secrets<T>(
-    secrets: Vec<Result<SecretString, Problem>>,
+    secrets: Vec<Opening>,
     read: impl FnOnce() -> T,
 ) -> Result<T, Problem> {
     /// What another one reads for whom this is a part of it, in its place again.
@@ -95,11 +98,11 @@ pub(super) fn with_secrets<T>(
 
 fn numbered(number: u64) -> Option<SecretString> {
     READABLE.with_borrow_mut(|readable| {
-        let secret = readable.secrets.get(usize::try_from(number).ok()?)?;
-        match secret {
-            Ok(secret) => Some(secret.clone()),
+        let open = readable.secrets.get(usize::try_from(number).ok()?)?;
+        match open() {
+            Ok(secret) => Some(secret),
             Err(problem) => {
-                readable.unreadable = Some(problem.clone());
+                readable.unreadable = Some(problem);
                 None
             }
         }
@@ -136,6 +139,8 @@ impl fmt::Debug for SecretSetting {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use serde_json::json;
 
     use super::*;
@@ -159,11 +164,9 @@ mod tests {
         password: SecretSetting,
     }
 
-    fn secrets(values: &[&str]) -> Vec<Result<SecretString, Problem>> {
-        values
-            .iter()
-            .map(|value| Ok(SecretString::from(*value)))
-            .collect()
+    fn secrets(values: &[&'static str]) -> Vec<Opening> {
+        let opening = |value: &'static str| -> Opening { Box::new(|| Ok(value.into())) };
+        values.iter().copied().map(opening).collect()
     }
 
     #[test]
@@ -199,8 +202,28 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_opened_when_it_is_asked_for_and_no_other_is() {
+        let asked: Rc<RefCell<Vec<usize>>> = Rc::default();
+        let opening = |number: usize| -> Opening {
+            let asked = Rc::clone(&asked);
+            Box::new(move || {
+                asked.borrow_mut().push(number);
+                Ok("hunter2".into())
+            })
+        };
+        let read = json!({"a": {MARK: 0}, "password": {MARK: 1}, "b": [{MARK: 2}]});
+        let login = with_secrets((0..3).map(opening).collect(), || {
+            serde_json::from_value::<Login>(read).unwrap()
+        });
+        assert_eq!(login.unwrap().password.expose_secret(), "hunter2");
+        assert_eq!(*asked.borrow(), [1]);
+    }
+
+    #[test]
     fn only_who_asks_for_one_that_cannot_be_read_fails_by_it() {
-        let wrong = || vec![Err(Problem::new("it", "is wrong", "mend it"))];
+        let wrong = || -> Vec<Opening> {
+            vec![Box::new(|| Err(Problem::new("it", "is wrong", "mend it")))]
+        };
         let one = json!({MARK: 0});
         let asked = with_secrets(wrong(), || {
             serde_json::from_value::<SecretSetting>(one.clone()).is_err()

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::problem::Problem;
+use crate::problem::{Problem, shown};
 use crate::tenant::{Metadata, TenantId, TenantRecord};
 
 /// No keys: secrets in metadata are neither stored nor opened.
@@ -20,6 +20,11 @@ impl MetadataKeys {
         Ok(read(&tenant.metadata.shown()))
     }
 
+    /// None is asked for: there is no setting that opens one.
+    pub(crate) fn unopened(&self, _: &TenantRecord) -> Vec<Problem> {
+        Vec::new()
+    }
+
     pub(crate) fn sealed<T>(
         &self,
         _: TenantId,
@@ -30,9 +35,10 @@ impl MetadataKeys {
         match given.marked().first() {
             None => Ok((given.clone(), read(given))),
             Some((place, _)) => Err(Error::InvalidInput(format!(
-                "a tenant's metadata: the secret `{place}` cannot be kept, as this build encrypts \
+                "a tenant's metadata: the secret `{}` cannot be kept, as this build encrypts \
                  nothing; add the feature in Cargo.toml: tenancy = {{ features = \
-                 [\"encryption\"] }}"
+                 [\"encryption\"] }}",
+                shown(place)
             ))),
         }
     }

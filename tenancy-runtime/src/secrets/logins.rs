@@ -83,7 +83,10 @@ impl KeptLogins {
             _ => return Ok(Ok(false)),
         }
         let mut transaction = self.begin(tenant).await?;
-        for (login, row) in self.locked(&mut transaction, tenant).await? {
+        let logins = self.locked(&mut transaction, tenant).await?;
+        // There is none by now where the tenant was destroyed meanwhile.
+        let found = !logins.is_empty();
+        for (login, row) in logins {
             match self.opened(tenant, login, &row) {
                 Ok(value) => self.put(&mut transaction, tenant, login, &value).await?,
                 Err(problem) => {
@@ -93,7 +96,7 @@ impl KeptLogins {
             }
         }
         transaction.commit().await?;
-        Ok(Ok(true))
+        Ok(Ok(found))
     }
 
     /// What those who serve may read.

@@ -14,14 +14,20 @@ use serde_json::{Map, Value, json};
 /// The one key of an object that holds a secret.
 pub(crate) const MARK: &str = "$secret";
 
+/// The most levels of objects and lists within each other. JSON is read to 128 of them,
+/// and what holds metadata adds some: a secret as it is sealed, a shared look-up.
+pub(crate) const DEEPEST: usize = 64;
+
 /// What an application keeps with a tenant: a JSON object, with secrets where it is
-/// marked so.
+/// marked so. Objects and lists stand within each other in 64 levels at most, that of a
+/// secret included.
 ///
 /// `{"$secret": "hunter2"}`, anywhere in it, is a secret that somebody gives. It is
 /// stored sealed with a key of the application's, and so it is in a
 /// [`TenantRecord`](super::TenantRecord) that was read. A
 /// `SecretSetting` in the application's settings opens it, and nothing else does.
-/// `Debug`, JSON and [`shown`](Self::shown) have `{"$secret": null}` in its place.
+/// `Debug`, JSON and [`shown`](Self::shown) have `{"$secret": null}` in its place. There
+/// are 1,000 of them at most, of 64 KiB each.
 ///
 /// ```
 /// use serde_json::json;
@@ -54,6 +60,11 @@ impl Metadata {
     #[must_use]
     pub fn shown(&self) -> Value {
         shown(&self.0)
+    }
+
+    /// Whether it has more levels than [`DEEPEST`].
+    pub(crate) fn is_too_deep(&self) -> bool {
+        is_deeper(&self.0, DEEPEST)
     }
 
     /// Whatever stands where a secret is marked, each with its place as a JSON pointer
@@ -98,6 +109,15 @@ pub(crate) fn shown(value: &Value) -> Value {
         }
         Value::Array(entries) => entries.iter().map(shown).collect(),
         plain => plain.clone(),
+    }
+}
+
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let goes_on = |value: &Value| is_deeper(value, levels - 1);
+    match value {
+        Value::Object(fields) => levels == 0 || fields.values().any(goes_on),
+        Value::Array(entries) => levels == 0 || entries.iter().any(goes_on),
+        _ => false,
     }
 }
 
@@ -204,6 +224,20 @@ mod tests {
         }
         // The twin: it is in there.
         assert!(metadata.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn objects_and_lists_are_levels_and_what_is_in_them_is_none() {
+        let list = |depth: usize| (1..depth).fold(json!([1]), |inner, _| json!([inner]));
+        for (metadata, too_deep) in [
+            (json!({"a": list(DEEPEST - 1)}), false),
+            (json!({"a": list(DEEPEST)}), true),
+            (json!({"a": {"b": 1}, "c": list(DEEPEST)}), true),
+            (json!({"a": list(1_000)}), true),
+            (json!({}), false),
+        ] {
+            assert_eq!(Metadata::from(metadata).is_too_deep(), too_deep);
+        }
     }
 
     #[test]

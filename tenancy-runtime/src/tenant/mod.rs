@@ -22,8 +22,8 @@ pub use locator::{
     DatabaseAddress, DatabaseName, InvalidDatabaseName, InvalidHost, InvalidSchemaName, Locator,
     SchemaName,
 };
-pub(crate) use metadata::MARK;
 pub use metadata::Metadata;
+pub(crate) use metadata::{DEEPEST, MARK};
 #[cfg(feature = "encryption")]
 pub(crate) use metadata::{Sealed, shown};
 pub use overrides::{Override, Overrides};

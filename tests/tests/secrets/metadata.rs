@@ -309,6 +309,76 @@ async fn a_sealed_value_that_is_moved_does_not_open() {
     }
 }
 
+/// So many levels, the innermost of which is this.
+fn nested(levels: usize, innermost: Value) -> Value {
+    (1..levels).fold(innermost, |inner, _| json!({ "a": inner }))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metadata_is_stored_as_deep_as_it_can_be_read_again_and_no_deeper() {
+    let database = Database::empty().await;
+    let ring = key("a");
+    let vars = [("TENANCY_ENCRYPTION_KEY", &*ring)];
+    let shop = Served::start(super::app(Strategy::Rls), &database, &vars).await;
+    let (provisioner, slug) = (shop.tenancy.provisioner(), slug(A));
+    let secret = json!({"$secret": "hunter2"});
+    let set = provisioner.set_metadata(&slug, nested(64, secret.clone()));
+    let shown = set.await.unwrap().metadata.shown();
+    assert_eq!(shown, nested(64, json!({"$secret": null})));
+    // Given back as it is shown, and read by all who read it.
+    provisioner.set_metadata(&slug, shown).await.unwrap();
+    let (admitted, _) = shop.tenancy.tenant(&slug).await.unwrap();
+    let config = TenantConfig::<Value>::of(&admitted).unwrap();
+    let (mut settings, mut levels) = (config.settings(), 0);
+    while let Some(inner) = settings.get("a") {
+        (settings, levels) = (inner, levels + 1);
+    }
+    assert_eq!(levels, 63);
+    for innermost in [secret, json!({}), json!([])] {
+        let refused = provisioner.set_metadata(&slug, nested(65, innermost)).await;
+        let Err(Error::InvalidInput(said)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(said.contains("more than 64 levels"), "{said}");
+        shows_nothing(&said);
+    }
+    assert!(provisioner.find(&slug).await.unwrap().is_some());
+    provisioner.list(None, 10).await.unwrap();
+    assert!(shop.tenancy.verify().await.unwrap().is_empty());
+    // The twin: were it stored, nobody could read it.
+    let put = |levels: usize| {
+        let sealed = json!({"$secret": {"key": "a", "sealed": ""}});
+        let metadata = nested(levels, sealed);
+        format!("UPDATE tenancy.tenants SET metadata = '{metadata}' WHERE slug = '{A}'")
+    };
+    database.sabotage(&put(127)).await;
+    provisioner.find(&slug).await.unwrap_err();
+    database.sabotage(&put(64)).await;
+    assert!(provisioner.find(&slug).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn verify_names_every_secret_that_does_not_open_whatever_the_settings_ask_for() {
+    let database = Database::empty().await;
+    let ring = key("a");
+    // It names no type of its settings, and handlers may read any.
+    let app = super::app(Strategy::Rls).seed_tenant(tenant(MAIL, "hunter2"));
+    let vars = [("TENANCY_ENCRYPTION_KEY", &*ring)];
+    let shop = Served::start(app, &database, &vars).await;
+    // The twin: as long as they open, there is nothing to name.
+    assert!(shop.tenancy.verify().await.unwrap().is_empty());
+    let swapped = format!(
+        "UPDATE tenancy.tenants SET metadata = jsonb_set(jsonb_set(metadata, \
+         '{{smtp,password}}', metadata #> '{{hooks,0,key}}'), \
+         '{{hooks,0,key}}', metadata #> '{{smtp,password}}') WHERE slug = '{MAIL}'"
+    );
+    database.sabotage(&swapped).await;
+    let problems = shop.tenancy.verify().await.unwrap();
+    let about: Vec<_> = problems.iter().map(|problem| problem.about()).collect();
+    let of = |place: &str| format!("the secret `{place}` in the metadata of the tenant `{MAIL}`");
+    assert_eq!(about, [of("/hooks/0/key"), of("/smtp/password")]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_processes_share_of_a_tenant_has_its_secrets_sealed() {
     let (database, redis) = (Database::empty().await, Redis::start().await);
