@@ -374,7 +374,10 @@ async fn verify_names_every_secret_that_does_not_open_whatever_the_settings_ask_
     );
     database.sabotage(&swapped).await;
     let problems = shop.tenancy.verify().await.unwrap();
-    let about: Vec<_> = problems.iter().map(|problem| problem.about()).collect();
+    let about: Vec<_> = problems
+        .iter()
+        .map(tenancy::problem::Problem::about)
+        .collect();
     let of = |place: &str| format!("the secret `{place}` in the metadata of the tenant `{MAIL}`");
     assert_eq!(about, [of("/hooks/0/key"), of("/smtp/password")]);
 }
