@@ -138,16 +138,17 @@ impl Tenancy {
     ) -> Self {
         let ways = config.resolution.iter();
         let resolver = Chain::new(ways.map(|way| way.connected(&tenants)).collect());
+        let keys = metadata_keys(config);
         let mut admission = Admission::new(Arc::new(resolver), tenants.clone(), pool.cloned())
             .membership(declared.membership.clone())
             .plans(declared.plans.clone())
-            .keys(metadata_keys(config));
+            .keys(keys.clone());
         if pool.is_some() {
             admission = admission.patience(config.pool_timeout);
         }
         let provisioner = Provisioner::new(Arc::clone(&registry), tables)
             .plans(declared.plans.clone())
-            .settings(declared.settings.clone().sealed_by(metadata_keys(config)))
+            .settings(declared.settings.clone().sealed_by(keys))
             .remembered(tenants.clone())
             .max_tenants(config.max_tenants)
             .standby(config.standby);

@@ -10,7 +10,8 @@ use crate::config::Config;
 use crate::db::{Pool, PoolSettings};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::provision::{migrations, probe};
+use crate::provision::migrations;
+use crate::provision::probe::{self, LedTo};
 use crate::tls;
 
 /// How many connections look tenants up, of which few have to be where they are
@@ -190,10 +191,9 @@ fn pool(config: &Config, login: tokio_postgres::Config, size: u32) -> Pool {
     })
 }
 
-/// Tables that the owner makes in one database are not in another. Servers are
-/// told apart by when they were started: two addresses may lead to one.
+/// Tables that the owner makes in one database are not in another.
 async fn refuse_two_databases(app: &Pool, owner: &Pool) -> Result<()> {
-    let (app, owner) = (Database::of(app).await?, Database::of(owner).await?);
+    let (app, owner) = (LedTo::by(app).await?, LedTo::by(owner).await?);
     if app == owner {
         return Ok(());
     }
@@ -212,27 +212,6 @@ async fn refuse_two_databases(app: &Pool, owner: &Pool) -> Result<()> {
         "let both name the application's one database",
     )
     .into())
-}
-
-#[derive(PartialEq, Eq, diesel::QueryableByName)]
-struct Database {
-    #[diesel(sql_type = diesel::sql_types::Text)]
-    name: String,
-    #[diesel(sql_type = diesel::sql_types::Text)]
-    server: String,
-}
-
-impl Database {
-    async fn of(pool: &Pool) -> Result<Self> {
-        let rows: Vec<Self> = pool
-            .read(diesel::sql_query(
-                "SELECT current_database()::text AS name, \
-                 extract(epoch FROM pg_postmaster_start_time())::text AS server",
-            ))
-            .await?;
-        let row = rows.into_iter().next();
-        row.ok_or_else(|| Error::internal("current_database() has no row"))
-    }
 }
 
 /// The role behind a login; also the first proof that the login works.

@@ -7,7 +7,7 @@ use crate::db::{DatabaseLogin, Databases, Pool, PoolSettings, TenantLogins};
 use crate::error::{Error, Result};
 use crate::model::quoted;
 use crate::problem::Problem;
-use crate::provision::probe;
+use crate::provision::probe::LedTo;
 use crate::tenant::{DatabaseAddress, Locator, SchemaName, TenantId};
 
 /// Takes from everybody what the owner has not by itself. A database's name is its own
@@ -247,9 +247,9 @@ impl TenantDatabases {
             .collect()
     }
 
-    /// Which server it is, whatever address leads there: since when it runs.
-    pub(super) async fn server(&self, address: &DatabaseAddress) -> Result<String> {
-        probe::server_of(&self.beside(self.owner()?, address)).await
+    /// Where the owner gets to work on the database's server.
+    pub(super) async fn beside_it(&self, address: &DatabaseAddress) -> Result<LedTo> {
+        LedTo::by(&self.beside(self.owner()?, address)).await
     }
 
     /// A role may end its own sessions and no others, and the owner belongs to

@@ -7,6 +7,7 @@ use diesel_async::RunQueryDsl as _;
 use super::Provisioner;
 use crate::db::{TenantLogins, Transaction};
 use crate::error::{Error, Result};
+use crate::sealing::LIST_KEY;
 use crate::tenant::{Locator, NewTenant, TenantId, TenantRecord};
 
 impl Provisioner {
@@ -77,13 +78,11 @@ impl Provisioner {
         let Some((id, proof)) = self.settings.key_to_list(&record.metadata) else {
             return Ok(());
         };
-        diesel::sql_query(
-            "INSERT INTO tenancy.secret_keys (id, proof) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-        )
-        .bind::<Text, _>(id)
-        .bind::<Binary, _>(proof)
-        .execute(transaction.conn())
-        .await?;
+        diesel::sql_query(LIST_KEY)
+            .bind::<Text, _>(id)
+            .bind::<Binary, _>(proof)
+            .execute(transaction.conn())
+            .await?;
         Ok(())
     }
 }

@@ -2,7 +2,8 @@
 //! ([`TenantLogins`]). Which database it is does not change with them: where a
 //! tenant lives is settled when it is provisioned.
 
-use super::{Provisioner, Tables, detached, patiently, probe};
+use super::probe::{self, LedTo};
+use super::{Provisioner, Tables, detached, patiently};
 use crate::db::{TenantLogins, Transaction};
 use crate::error::{Error, Result};
 use crate::isolation::Strategy;
@@ -198,7 +199,7 @@ async fn try_logins(
 /// that is on the same server.
 async fn stay_apart(tables: &Tables, by: &Tables, address: &DatabaseAddress) -> Result<()> {
     let (home, own) = (tables.owner()?, by.databases()?);
-    if probe::server_of(home).await? != own.server(address).await? {
+    if LedTo::by(home).await?.server != own.beside_it(address).await?.server {
         return Ok(());
     }
     match probe::let_in_at_home(home, &own.roles()).await? {

@@ -34,22 +34,30 @@ pub async fn role_of(pool: &Pool) -> Result<String> {
         .ok_or_else(|| Error::internal("current_user has no row"))
 }
 
-/// Which server a pool leads to, by whatever address: since when it runs.
-///
-/// # Errors
-///
-/// Those of the database.
-pub(crate) async fn server_of(pool: &Pool) -> Result<String> {
-    #[derive(diesel::QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Text)]
-        server: String,
+/// Where a pool leads to. Servers are told apart by when they were started: two
+/// addresses may lead to one.
+#[derive(PartialEq, Eq, diesel::QueryableByName)]
+pub(crate) struct LedTo {
+    /// The database.
+    #[diesel(sql_type = Text)]
+    pub(crate) name: String,
+    #[diesel(sql_type = Text)]
+    pub(super) server: String,
+}
+
+impl LedTo {
+    /// Asks there.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(crate) async fn by(pool: &Pool) -> Result<Self> {
+        let query = "SELECT current_database()::text AS name, \
+             extract(epoch FROM pg_postmaster_start_time())::text AS server";
+        let rows: Vec<Self> = pool.read(diesel::sql_query(query)).await?;
+        let row = rows.into_iter().next();
+        row.ok_or_else(|| Error::internal("current_database() has no row"))
     }
-    let query = "SELECT extract(epoch FROM pg_postmaster_start_time())::text AS server";
-    let rows: Vec<Row> = pool.read(diesel::sql_query(query)).await?;
-    let row = rows.into_iter().next();
-    row.map(|row| row.server)
-        .ok_or_else(|| Error::internal("a server's start has no row"))
 }
 
 /// Those of a tenant's own roles that may connect to the application's own database,

@@ -29,6 +29,11 @@ pub use self::{
 #[cfg(not(feature = "encryption"))]
 pub(crate) use without::MetadataKeys;
 
+/// Lists the key `$1` with its proof `$2`, wherever something that it has sealed is
+/// stored: a rotation may have taken it off the list a moment ago.
+pub(crate) const LIST_KEY: &str =
+    "INSERT INTO tenancy.secret_keys (id, proof) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+
 #[cfg(feature = "encryption")]
 use secrecy::{ExposeSecret as _, SecretString};
 

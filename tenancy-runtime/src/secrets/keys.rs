@@ -12,7 +12,7 @@ use crate::db::Pool;
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::registry::unprepared;
-use crate::sealing::{About, KeyRing, open, seal};
+use crate::sealing::{About, KeyRing, LIST_KEY, open, seal};
 
 /// A key of the list.
 #[derive(QueryableByName)]
@@ -64,11 +64,9 @@ impl Secrets {
     /// id learn of it at their start.
     pub(crate) async fn enlist(&self) -> Result<()> {
         let key = self.ring().encrypting();
-        let query = diesel::sql_query(
-            "INSERT INTO tenancy.secret_keys (id, proof) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-        )
-        .bind::<Text, _>(key.id().to_owned())
-        .bind::<Binary, _>(seal(key, About::Key, b""));
+        let query = diesel::sql_query(LIST_KEY)
+            .bind::<Text, _>(key.id().to_owned())
+            .bind::<Binary, _>(seal(key, About::Key, b""));
         let mut conn = self.app.outside().await?;
         query.execute(&mut conn).await?;
         drop(conn);

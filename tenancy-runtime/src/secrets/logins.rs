@@ -14,12 +14,12 @@ use diesel::sql_types::{Binary, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::store::{LISTED, gone};
+use super::store::gone;
 use crate::db::{DatabaseLogin, LoginStore, Pool, TenantLogins, Transaction};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::registry::unprepared;
-use crate::sealing::{About, KeyRing, Login, seal};
+use crate::sealing::{About, KeyRing, LIST_KEY, Login, seal};
 use crate::tenant::TenantId;
 
 /// Reads and writes them.
@@ -135,7 +135,7 @@ impl KeptLogins {
         let key = self.ring.encrypting();
         let value = value.expose_secret().as_bytes();
         let sql = format!(
-            "{LISTED} INSERT INTO {} (tenant_id, key_id, value) VALUES ($3, $1, $4) \
+            "WITH listed AS ({LIST_KEY}) INSERT INTO {} (tenant_id, key_id, value) VALUES ($3, $1, $4) \
              ON CONFLICT (tenant_id) DO UPDATE SET key_id = EXCLUDED.key_id, \
              value = EXCLUDED.value",
             login.table()

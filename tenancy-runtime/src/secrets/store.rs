@@ -11,7 +11,7 @@ use crate::db::Pool;
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::registry::unprepared;
-use crate::sealing::{About, KeyRing, Unopened, seal};
+use crate::sealing::{About, KeyRing, LIST_KEY, Unopened, seal};
 use crate::tenant::{Slug, TenantId};
 
 /// The rows of one tenant. Each method is one statement, and so all or nothing
@@ -34,11 +34,6 @@ pub(super) struct Row {
     #[diesel(sql_type = Binary)]
     pub(super) value: Vec<u8>,
 }
-
-/// Lists the key, `$1` with its proof `$2`, in the statement that uses it: a
-/// rotation may have taken it off the list a moment ago.
-pub(super) const LISTED: &str = "WITH listed AS (INSERT INTO tenancy.secret_keys (id, proof) \
-    VALUES ($1, $2) ON CONFLICT (id) DO NOTHING)";
 
 impl Store {
     pub(super) async fn find(&self, name: &SecretName) -> Result<Option<Row>> {
@@ -68,7 +63,7 @@ impl Store {
     pub(super) async fn put(&self, name: &SecretName, value: &SecretString) -> Result<()> {
         let key = self.ring.encrypting();
         let sql = format!(
-            "{LISTED} INSERT INTO tenancy.secrets (tenant_id, name, key_id, value) \
+            "WITH listed AS ({LIST_KEY}) INSERT INTO tenancy.secrets (tenant_id, name, key_id, value) \
              VALUES ($3, $4, $1, $5) ON CONFLICT (tenant_id, name) DO UPDATE \
              SET key_id = EXCLUDED.key_id, value = EXCLUDED.value, updated_at = now()"
         );
@@ -136,7 +131,7 @@ impl Store {
     pub(super) async fn replace(&self, rows: Vec<(Row, Vec<u8>)>) -> Result<u64> {
         let key = self.ring.encrypting();
         let sql = format!(
-            "{LISTED} UPDATE tenancy.secrets s SET key_id = $1, value = n.sealed \
+            "WITH listed AS ({LIST_KEY}) UPDATE tenancy.secrets s SET key_id = $1, value = n.sealed \
              FROM unnest($4, $5, $6) AS n(name, was, sealed) \
              WHERE s.tenant_id = $3 AND s.name = n.name AND s.value = n.was"
         );

@@ -71,6 +71,27 @@ impl Elsewhere {
         )
     }
 
+    /// Gives a tenant's role another password, and the tenant the login by it.
+    async fn change_password(&self, shop: &Served, password: &str) {
+        self.run(&format!("ALTER ROLE {OWN}_app PASSWORD '{password}'"))
+            .await;
+        let changed = self
+            .logins_by(OWN, [password, "hunter2-owner"])
+            .expect("logins");
+        let provisioner = shop.tenancy.provisioner();
+        let own = OWN.parse().expect("a slug");
+        let set = provisioner.set_logins(&own, changed).await;
+        set.expect("they work");
+    }
+
+    /// Ends the sessions of a tenant's role.
+    async fn end_sessions(&self) {
+        self.run(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{OWN}_app'"
+        ))
+        .await;
+    }
+
     /// The tenants' databases that are there.
     async fn databases(&self) -> Vec<String> {
         let sql = "SELECT datname FROM pg_database WHERE datname LIKE 't\\_%' ORDER BY 1";
@@ -441,13 +462,10 @@ async fn changed_logins_are_used_by_all_and_bad_ones_by_nobody() {
     provisioner.set_logins(&own, changed).await.unwrap();
     assert_eq!(database.value::<i32>(version).await, 2);
     // Who was connected before is not any more, and connects anew.
-    let end = format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{OWN}_app'"
-    );
     for shop in &shops {
         let begun = Instant::now();
         loop {
-            elsewhere.run(&end).await;
+            elsewhere.end_sessions().await;
             let answer = shop.tenant(OWN).get("/todos").await;
             if answer.status == 200 {
                 break;
@@ -520,17 +538,7 @@ async fn a_handle_of_before_follows_the_logins_of_now() {
     provision(&shop, OWN, elsewhere.logins(OWN)).await.unwrap();
     let (_, db) = shop.tenancy.tenant(&own).await.unwrap();
     drop(db.conn().await.unwrap());
-    elsewhere
-        .run(&format!("ALTER ROLE {OWN}_app PASSWORD 'hunter3-app'"))
-        .await;
-    let changed = elsewhere
-        .logins_by(OWN, ["hunter3-app", "hunter2-owner"])
-        .unwrap();
-    shop.tenancy
-        .provisioner()
-        .set_logins(&own, changed)
-        .await
-        .unwrap();
+    elsewhere.change_password(&shop, "hunter3-app").await;
     let mut seen = BTreeSet::new();
     let sessions = format!("SELECT pid FROM pg_stat_activity WHERE usename = '{OWN}_app'");
     for _ in 0..10 {
@@ -544,21 +552,8 @@ async fn a_handle_of_before_follows_the_logins_of_now() {
     assert!(seen.len() < 6, "{seen:?}");
 
     // Alone with a login that is none any more, it has the other at the next attempt.
-    elsewhere
-        .run(&format!("ALTER ROLE {OWN}_app PASSWORD 'hunter4-app'"))
-        .await;
-    let changed = elsewhere
-        .logins_by(OWN, ["hunter4-app", "hunter2-owner"])
-        .unwrap();
-    shop.tenancy
-        .provisioner()
-        .set_logins(&own, changed)
-        .await
-        .unwrap();
-    let end = format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{OWN}_app'"
-    );
-    elsewhere.run(&end).await;
+    elsewhere.change_password(&shop, "hunter4-app").await;
+    elsewhere.end_sessions().await;
     let mut attempts = 0;
     while db.conn().await.is_err() {
         attempts += 1;
